@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// anyvisor info: everything about an instance.
+#include <limits>
+
+#include "command.hpp"
+#include "commands/instances.hpp"
+#include "commands/publish.hpp"
+#include "output/table.hpp"
+#include "output/text.hpp"
+#include "session.hpp"
+
+namespace anyvisor::cli {
+
+namespace {
+
+std::string with_reason(std::string text, const std::string& reason) {
+  return reason.empty() || text.empty() ? text : text + " (" + reason + ")";
+}
+
+std::string vmm_line(const InstanceInfo& info) {
+  if (info.vmm_name.empty()) return {};
+  std::string text = info.vmm_name + " " + info.vmm_version;
+  if (info.vmm_pid != 0) text += ", process " + std::to_string(info.vmm_pid);
+  return text;
+}
+
+std::string exit_line(const InstanceInfo& info) {
+  if (info.vmm_pid != 0 || !info.state_reason.empty()) return {};
+  if (info.exit_signal != 0) return "signal " + std::to_string(info.exit_signal);
+  return info.exit_code < 0 ? "" : "exit code " + std::to_string(info.exit_code);
+}
+
+std::string last_operation_line(const InstanceInfo& info) {
+  if (info.last_operation.empty() || info.last_phases.empty()) return info.last_operation;
+  const Phase& last = info.last_phases.back();
+  return info.last_operation + ", " + human_duration((last.start + last.duration).count());
+}
+
+std::string describe_instance(const InstanceInfo& info) {
+  Fields fields{
+      {"Name", info.name},
+      {"Id", info.id},
+      {"State", with_reason(std::string(state_name(info.state)), info.state_reason)},
+      {"Problem", info.state_error},
+      {"Unfinished", info.intent.empty() ? "" : info.intent + ": the next command finishes or undoes it"},
+      {"Image", info.image},
+      {"CPUs", info.cpus ? std::to_string(info.cpus) : ""},
+      {"Memory", info.memory ? human_size(info.memory) : ""},
+      {"Saved memory", info.has_saved_memory ? "yes" : ""},
+      {"Disk", info.disk ? human_size(info.disk) : ""},
+  };
+  for (const auto& endpoint : info.endpoints) {
+    std::string text = endpoint.id + ", " + endpoint.plugin + ", " + endpoint.mac;
+    for (const auto& address : endpoint.addresses) text += ", " + address;
+    fields.emplace_back(&endpoint == &info.endpoints.front() ? "Network" : "", text);
+    for (const auto& port : endpoint.publish) fields.emplace_back("", describe(port));
+  }
+  const Fields rest{
+      {"Created", human_time(info.created)},
+      {"Started", human_time(info.started)},
+      {"Stopped", human_time(info.stopped)},
+      {"VMM ended with", exit_line(info)},
+      {"Backend", info.backend},
+      {"VMM", vmm_line(info)},
+      {"Machine type", info.machine_type},
+      {"Accelerator", with_reason(info.accelerator, info.accelerator_reason)},
+      {"Kernel", info.kernel},
+      {"Last operation", last_operation_line(info)},
+      {"Folder", info.folder},
+  };
+  fields.insert(fields.end(), rest.begin(), rest.end());
+  return render_fields(fields);
+}
+
+int run(Session& session, const Arguments& arguments) {
+  Manager& manager = session.manager();
+  std::vector<InstanceInfo> found;
+  const int code = session.for_each(arguments.positional(), [&](const std::string& name) -> Result<void> {
+    auto info = manager.info(name);
+    if (!info) return tl::unexpected<Error>(std::move(info).error());
+    found.push_back(std::move(*info));
+    return {};
+  });
+  print_instances_json(session, arguments.positional(), found);
+  if (!session.json())
+    for (const auto& info : found) session.print((&info == &found.front() ? "" : "\n") + describe_instance(info));
+  return code;
+}
+
+}  // namespace
+
+extern const Command info_command;
+constinit const Command info_command{"Instances",
+                                     "info",
+                                     nullptr,
+                                     "NAME...",
+                                     "Show everything about instances",
+                                     "NAME is a name, an id, or the beginning of an id.",
+                                     1,
+                                     std::numeric_limits<unsigned>::max(),
+                                     {},
+                                     run};
+
+}  // namespace anyvisor::cli

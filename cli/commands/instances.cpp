@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// anyvisor list, start, stop, delete.
+#include "commands/instances.hpp"
+
+#include <array>
+#include <limits>
+
+#include "command.hpp"
+#include "commands/publish.hpp"
+#include "output/json.hpp"
+#include "output/table.hpp"
+#include "output/text.hpp"
+
+namespace anyvisor::cli {
+
+std::string published_ports(const InstanceInfo& info) {
+  std::string text;
+  for (const auto& endpoint : info.endpoints)
+    for (const auto& port : endpoint.publish) text += (text.empty() ? "" : ", ") + describe(port);
+  return text;
+}
+
+void print_instances_json(const Session& session, const std::vector<std::string>& asked,
+                          const std::vector<InstanceInfo>& infos) {
+  if (!session.json() || (infos.empty() && asked.size() == 1)) return;
+  session.print(asked.size() == 1 ? json_text(infos.front()) : json_list("instances", infos));
+}
+
+namespace {
+
+constexpr unsigned any_number = std::numeric_limits<unsigned>::max();
+
+int run_list(Session& session, const Arguments&) {
+  const auto instances = value_of(session.manager().list());
+  if (session.json()) {
+    session.print(json_list("instances", instances));
+    return 0;
+  }
+  if (instances.empty()) {
+    session.tell("No instances. Make one with: anyvisor launch IMAGE");
+    return 0;
+  }
+  Table table({"NAME", "STATE", "IMAGE", "CPUS", "MEMORY", "DISK", "PUBLISHED"});
+  for (const auto& info : instances)
+    table.add({info.name, std::string(state_name(info.state)), info.image, info.cpus ? std::to_string(info.cpus) : "",
+               info.memory ? human_size(info.memory) : "", info.disk ? human_size(info.disk) : "",
+               published_ports(info)});
+  session.print(table.render());
+  for (const auto& info : instances)
+    if (!info.state_error.empty()) warn(info.name + ": " + info.state_error, false);
+  return 0;
+}
+
+// start and stop: each name in turn, then what became of them.
+template <class Call>
+int change_each(Session& session, const Arguments& arguments, const std::string& doing, const std::string& done,
+                Call call) {
+  std::vector<InstanceInfo> changed;
+  const int code = session.for_each(arguments.positional(), [&](const std::string& name) -> Result<void> {
+    auto result = session.perform(doing + " " + name, [&](Operation& operation) { return call(name, operation); });
+    if (!result) return tl::unexpected<Error>(std::move(result).error());
+    const std::string ports = result->vmm_pid != 0 ? published_ports(*result) : "";
+    session.tell(done + " " + result->name + (ports.empty() ? "" : ", " + ports));
+    changed.push_back(std::move(*result));
+    return {};
+  });
+  print_instances_json(session, arguments.positional(), changed);
+  return code;
+}
+
+int run_start(Session& session, const Arguments& arguments) {
+  Manager& manager = session.manager();
+  return change_each(session, arguments, "starting", "Started",
+                     [&](const std::string& name, Operation& operation) { return manager.start(name, operation); });
+}
+
+int run_stop(Session& session, const Arguments& arguments) {
+  StopRequest request;
+  request.force = arguments.has("force");
+  const auto grace = static_cast<unsigned>(request.grace.count() / 1000);
+  request.grace = std::chrono::seconds(arguments.number("timeout", grace, 0));
+  if (request.force && arguments.has("timeout"))
+    throw UsageError("--force does not wait, so --timeout says nothing", "give one of the two");
+  Manager& manager = session.manager();
+  return change_each(session, arguments, "stopping", "Stopped", [&](const std::string& name, Operation& operation) {
+    return manager.stop(name, request, operation);
+  });
+}
+
+int run_delete(Session& session, const Arguments& arguments) {
+  DeleteRequest request;
+  request.force = arguments.has("force");
+  Manager& manager = session.manager();
+  std::vector<std::string> deleted;
+  const int code = session.for_each(arguments.positional(), [&](const std::string& name) -> Result<void> {
+    auto result = session.perform("deleting " + name,
+                                  [&](Operation& operation) { return manager.remove(name, request, operation); });
+    if (!result) return result;
+    session.tell("Deleted " + name);
+    deleted.push_back(name);
+    return {};
+  });
+  if (session.json() && (code == 0 || !deleted.empty())) {
+    json::Document document = json::make_object();
+    json::set(document, document, "deleted", deleted);
+    session.print(json::render_pretty(document));
+  }
+  return code;
+}
+
+constexpr std::array stop_options{
+    Option{"force", 'f', nullptr, "Do not ask the guest: end it at once"},
+    Option{"timeout", 't', "SECONDS", "How long the guest may take to power off before it is ended (default: 30)"},
+};
+constexpr std::array delete_options{
+    Option{"force", 'f', nullptr, "Also when it runs"},
+};
+
+}  // namespace
+
+extern const Command list_command, start_command, stop_command, delete_command;
+constinit const Command list_command{"Instances", "list", "ls", "", "Show all instances", nullptr, 0, 0, {}, run_list};
+constinit const Command start_command{"Instances", "start", nullptr,    "NAME...", "Start instances that are stopped",
+                                      nullptr,     1,       any_number, {},        run_start};
+constinit const Command stop_command{
+    "Instances", "stop",           nullptr,
+    "NAME...",   "Stop instances", "Asks the guest to power off, waits, and ends it when it does not.",
+    1,           any_number,       stop_options,
+    run_stop};
+constinit const Command delete_command{
+    "Instances", "delete", "rm",       "NAME...",      "Remove instances with their disks",
+    nullptr,     1,        any_number, delete_options, run_delete};
+
+}  // namespace anyvisor::cli

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# anyvisor_add_plugin(ID [TEST] SOURCE...): anyvisor-<id>.so with one exported symbol. Sees sdk/ and nothing of core/.
+function(anyvisor_add_plugin id)
+  cmake_parse_arguments(plugin "TEST" "" "" ${ARGN})
+  set(target plugin-${id})
+  add_library(${target} MODULE ${plugin_UNPARSED_ARGUMENTS})
+  set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME anyvisor-${id} SUFFIX .so)
+  target_link_libraries(${target} PRIVATE anyvisor-flags anyvisor-sdk anyvisor-rapidjson)
+  target_link_options(${target} PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/sdk/plugin.map)
+  if(NOT ANYVISOR_SANITIZE) # the sanitizers' own symbols come from the program
+    target_link_options(${target} PRIVATE -Wl,-z,defs)
+  endif()
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${PROJECT_SOURCE_DIR}/sdk/plugin.map)
+  if(plugin_TEST)
+    set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/test-plugins)
+  else()
+    set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${ANYVISOR_STAGE}/${CMAKE_INSTALL_LIBDIR}/anyvisor/plugins)
+    install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/anyvisor/plugins)
+  endif()
+endfunction()

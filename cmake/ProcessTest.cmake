@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+# Tests that run the built programs: Python 3, its standard library only, tests/harness.
+# anyvisor_add_process_test(NAME LABEL SECONDS PROCESSORS SCRIPT [ARGUMENT...])
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+if(ANYVISOR_SANITIZE)
+  set(ANYVISOR_TEST_TIME_FACTOR 4)
+else()
+  set(ANYVISOR_TEST_TIME_FACTOR 1)
+endif()
+
+function(anyvisor_add_process_test name label seconds processors script)
+  add_test(NAME ${name} COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${ARGN})
+  math(EXPR limit "${seconds} * ${ANYVISOR_TEST_TIME_FACTOR}")
+  set_tests_properties(${name} PROPERTIES
+    LABELS ${label} TIMEOUT ${limit} PROCESSORS ${processors} SKIP_RETURN_CODE 77
+    ENVIRONMENT "ANYVISOR_CLI=${ANYVISOR_STAGE}/bin/anyvisor;ANYVISOR_TINY_GUEST=${PROJECT_BINARY_DIR}/guests/tiny.elf;ANYVISOR_TEST_TIME_FACTOR=${ANYVISOR_TEST_TIME_FACTOR}")
+endfunction()

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+// anyvisor::Manager opens a home folder and does everything: the CLI, the benchmarks and embedders use nothing else.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "anyvisor/export.hpp"
+#include "anyvisor/operation.hpp"
+#include "anyvisor/result.hpp"
+
+namespace anyvisor {
+
+// The seven states of an instance; ARCHITECTURE.md has the transitions.
+enum class State { stopped, created, running, paused, shutdown, standby, unknown };
+// "Stopped", ... as people and JSON see it. [any thread]
+ANYVISOR_API std::string_view state_name(State state);
+
+// A published port: host_address:host_port on this machine leads to guest_port in the guest.
+struct PublishedPort {
+  std::string protocol = "tcp";  // "tcp" or "udp"
+  std::string host_address = "127.0.0.1";
+  std::uint16_t host_port = 0;  // 0: any free one, chosen at start
+  std::uint16_t guest_port = 0;
+};
+
+// One network attachment, as asked for.
+struct NetworkRequest {
+  std::string plugin = "user-network";
+  bool restricted = false;  // the guest reaches nothing outside, published ports still work
+  std::vector<PublishedPort> publish;
+};
+
+enum class Firmware { automatic, kernel, bios, uefi };  // automatic: the image's kernel when it has one, else uefi
+
+struct LaunchRequest {
+  std::string image;    // name or id of an image of this home
+  std::string name;     // empty: a free one is made up
+  std::string backend;  // plugin id; empty: the only one there is, or the default
+  unsigned cpus = 1;
+  std::uint64_t memory = 1ULL << 30;  // bytes; a multiple of 1 MiB
+  std::uint64_t disk = 0;             // bytes; 0: as the image has it; never less
+  Firmware firmware = Firmware::automatic;
+  std::string command_line;                             // added to the image's kernel command line
+  std::optional<std::vector<NetworkRequest>> networks;  // none given: one user-network; empty list: no network
+};
+
+struct StopRequest {
+  bool force = false;                      // end the VMM at once
+  std::chrono::milliseconds grace{30000};  // how long the guest may take to power off
+  bool force_after_grace = true;           // then end the VMM; else fail with timeout
+};
+
+struct DeleteRequest {
+  bool force = false;  // also when it runs
+};
+
+struct EndpointInfo {
+  std::string id, plugin, mac, mode;
+  std::vector<PublishedPort> publish;
+  std::vector<std::string> addresses;
+};
+
+// One instance as it is now. Fields that are not known are empty.
+struct InstanceInfo {
+  std::string id, short_id, name;
+  State state = State::unknown;
+  std::string state_reason;  // why, when the state alone does not say it
+  std::string state_error;   // what is wrong with the instance, or empty
+  std::string image, image_id, backend;
+  unsigned cpus = 0;
+  std::uint64_t memory = 0, disk = 0;
+  std::string created, started, stopped;  // RFC 3339, UTC
+  std::string vmm_name, vmm_version, machine_type, accelerator, accelerator_reason;
+  std::string kernel;  // version of the kernel that it is booted with, or the file when that tells none
+  int vmm_pid = 0;     // 0: no VMM
+  int exit_code = -1, exit_signal = 0;  // of the last VMM; -1 and 0: not known
+  bool has_saved_memory = false;
+  std::string intent;  // an unfinished operation that the next command finishes or undoes
+  std::string folder, console_log, vmm_log, host_log;
+  std::vector<EndpointInfo> endpoints;
+  std::vector<Phase> last_phases;  // of the last operation
+  std::string last_operation;
+};
+
+struct ImageInfo {
+  std::string id, name, summary, digest, format, created, command_line, firmware, source;
+  std::uint64_t virtual_size = 0, disk_size = 0;  // disk_size: what it occupies on this host
+  bool has_disk = false, has_kernel = false, has_initrd = false;
+  std::vector<std::string> used_by;  // names of instances
+};
+
+struct ImportRequest {
+  std::string disk;    // path of a raw or qcow2 file; may be empty when there is a kernel
+  std::string name;    // empty: from the file's name
+  std::string format;  // empty: as the file itself tells
+  std::string digest;  // "sha256:<hex>" of the disk file; empty: not checked
+  std::string kernel, initrd, command_line, firmware;
+};
+
+struct PluginInfo {
+  std::string path, id, version, summary, license, abi;
+  std::vector<std::string> interfaces;
+  std::string settings_schema;  // JSON, or empty
+  std::string error;            // why it cannot be used, or empty
+  ErrorKind error_kind = ErrorKind::internal;
+  std::string hint;
+};
+
+// One line of `doctor`.
+struct Finding {
+  std::string subject;  // "accelerator", "disk image tool", ...
+  bool ok = false;
+  std::string detail;       // what was found
+  std::string consequence;  // what does not work without it; empty when ok
+  std::string remedy;       // the command that mends it; empty when there is none
+};
+
+struct ManagerOptions {
+  std::string home;         // empty: $ANYVISOR_HOME and so on, see ARCHITECTURE.md
+  std::string plugin_host;  // path of the plugin-host program; empty: beside this library
+};
+
+// Thread-safe: each call may come from any thread; calls on one instance wait for each other through its lock. Many
+// managers, in many processes, may have one home folder open.
+class ANYVISOR_API Manager {
+ public:
+  // Creates the home folder when it is not there. Errors: unavailable (no permission), corrupted (not a home folder).
+  static Result<Manager> open(ManagerOptions options = {});
+  Manager(Manager&&) noexcept;
+  Manager& operator=(Manager&&) noexcept;
+  ~Manager();
+
+  const std::string& home() const;
+
+  // Makes an instance and starts it; a failed or killed launch leaves nothing. Errors: not_found (image, backend),
+  // already_exists (name), invalid_argument (name, size: `field` says which), unsupported, exhausted, backend_failed.
+  Result<InstanceInfo> launch(const LaunchRequest& request, Operation& operation);
+  // Stopped or Shutdown > Running. Errors: not_found, ambiguous, invalid_state, backend_failed, unavailable.
+  Result<InstanceInfo> start(const std::string& instance, Operation& operation);
+  // > Stopped. Asks the guest to power off first, unless force. Stopped already: no error.
+  Result<InstanceInfo> stop(const std::string& instance, const StopRequest& request, Operation& operation);
+  // Removes the instance and its disk. Errors: invalid_state (it runs and `force` is not given).
+  Result<void> remove(const std::string& instance, const DeleteRequest& request, Operation& operation);
+
+  // Never fails because one instance is damaged: that one is Unknown, with state_error. Sorted by name.
+  Result<std::vector<InstanceInfo>> list();
+  // `instance`: exact id, exact name, or a prefix of the id or short id. Errors: not_found, ambiguous.
+  Result<InstanceInfo> info(const std::string& instance);
+  // What the guest wrote to its console and is still kept, oldest first.
+  Result<std::string> console_log(const std::string& instance);
+
+  Result<ImageInfo> import_image(const ImportRequest& request, Operation& operation);
+  Result<std::vector<ImageInfo>> images();
+  Result<ImageInfo> image(const std::string& image);
+  // Instances made from it keep working: their disks keep what they need.
+  Result<void> remove_image(const std::string& image, Operation& operation);
+
+  // By really loading each, in a plugin-host; answers kept while the files do not change unless `fresh`.
+  Result<std::vector<PluginInfo>> plugins(bool fresh = false);
+  Result<PluginInfo> check_plugin(const std::string& file);
+  Result<std::vector<Finding>> doctor(Operation& operation);
+
+ private:
+  struct State_;
+  explicit Manager(std::unique_ptr<State_> state);
+  std::unique_ptr<State_> state_;
+};
+
+// The library's version, "0.1.0". [any thread]
+ANYVISOR_API std::string_view version();
+
+}  // namespace anyvisor

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// instance.json: what an instance is. Bare names only, so that the home folder can move. What changes from run to run
+// (pid, times, ports) stands in the process record instead.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "anyvisor/manager.hpp"
+#include "document/json.hpp"
+
+namespace anyvisor {
+
+struct NetworkRecord {
+  std::string id, plugin, mac;  // id: "net0", "net1", ...
+  bool restricted = false;
+  std::vector<PublishedPort> publish;
+};
+
+struct InstanceRecord {
+  std::string id, name, created;
+  std::string image, image_id;
+  std::string backend;
+  unsigned cpus = 1;
+  std::uint64_t memory = 0;  // bytes
+  std::string disk;          // id of the top disk; empty: none
+  std::string boot_method;   // "kernel" or "firmware"
+  std::string firmware;      // "bios" or "uefi" when booted by firmware
+  bool has_initrd = false;   // files `kernel` and `initrd` in the instance's folder
+  std::string command_line;
+  std::vector<NetworkRecord> networks;
+  std::string smbios_uuid, vmgenid;
+  std::string hardware = "{}";  // JSON, as the backend said at the first create: the guest keeps the same hardware
+  std::string last_operation;
+  std::vector<Phase> last_phases;
+};
+
+inline constexpr int instance_schema = 1;
+
+std::string render(const InstanceRecord& record);
+// Errors: corrupted; unsupported for a newer schema.
+Result<InstanceRecord> parse_instance(std::string_view text, std::string_view what);
+// `folder`/instance.json. Errors: not_found, corrupted, unsupported.
+Result<InstanceRecord> read_instance(const std::string& folder);
+Result<void> write_instance(const std::string& folder, const InstanceRecord& record, const char* step);
+
+// Published ports as JSON and back, the same in instance.json and in endpoint documents.
+json::Value to_json(const std::vector<PublishedPort>& ports, json::Document& document);
+std::vector<PublishedPort> ports_from_json(const json::Value& endpoint);
+// What the process record says of the endpoints as they are now.
+std::vector<EndpointInfo> endpoints_from_json(const json::Value& array);
+
+}  // namespace anyvisor

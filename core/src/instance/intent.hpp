@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// intent.json: written before a multi-step change of a published instance, removed after its last step. Whoever gets
+// the instance's lock and finds one finishes or undoes the change (recover.cpp).
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "anyvisor/result.hpp"
+
+namespace anyvisor {
+
+struct Intent {
+  std::string operation;  // "launch", "start", "stop", "delete"
+  bool force = false;     // stop and delete: the guest was not to be asked
+  std::string since;
+};
+
+inline constexpr int intent_schema = 1;
+
+std::string render(const Intent& intent);
+// std::nullopt when there is none. Errors: corrupted; unsupported for a newer schema (then it is left alone).
+Result<std::optional<Intent>> read_intent(const std::string& folder);
+Result<void> write_intent(const std::string& folder, const Intent& intent);
+Result<void> clear_intent(const std::string& folder);
+
+}  // namespace anyvisor

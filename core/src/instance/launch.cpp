@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+// launch: check, stage, publish, start. A launch that fails or is killed leaves nothing.
+#include <algorithm>
+#include <set>
+
+#include "image/image_catalog.hpp"
+#include "instance/collect.hpp"
+#include "instance/identifier.hpp"
+#include "instance/intent.hpp"
+#include "instance/locked_instance.hpp"
+#include "instance/machine_control.hpp"
+#include "instance/operations.hpp"
+#include "instance/staged_folder.hpp"
+#include "process/process_identity.hpp"
+
+namespace anyvisor {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t mebibyte = 1ULL << 20;
+constexpr unsigned most_cpus = 1024;  // a slip of the finger is caught here; what the backend can is its own answer
+constexpr milliseconds names_patience{10000};
+constexpr milliseconds host_patience{10000};
+constexpr milliseconds collect_patience{2000};
+
+Result<void> check_request(const LaunchRequest& request) {
+  if (!request.name.empty()) ANYVISOR_CHECK(check_name(request.name));
+  if (request.cpus < 1 || request.cpus > most_cpus)
+    return fail(ErrorKind::invalid_argument, std::to_string(request.cpus) + " is no number of CPUs",
+                "give 1 to " + std::to_string(most_cpus), "/cpus");
+  if (request.memory < mebibyte || request.memory % mebibyte != 0)
+    return fail(ErrorKind::invalid_argument, "memory of " + std::to_string(request.memory) + " bytes",
+                "give a multiple of 1 MiB", "/memory");
+  if (request.networks)
+    for (const auto& network : *request.networks)
+      for (const auto& port : network.publish)
+        if (port.guest_port == 0)
+          return fail(ErrorKind::invalid_argument, "a published port needs a port of the guest",
+                      "give HOST:GUEST, for instance 8080:80", "/networks/publish");
+  return {};
+}
+
+// The backend asked for, or the only one there is.
+Result<std::string> choose_backend(const Workspace& workspace, const std::string& asked) {
+  if (!asked.empty()) {
+    ANYVISOR_TRY(auto plugin, workspace.plugins.find(asked, "backend"));
+    return plugin.id;
+  }
+  ANYVISOR_TRY(auto backends, workspace.plugins.of_kind("backend"));
+  if (backends.size() == 1) return backends.front().id;
+  if (backends.empty())
+    return fail(ErrorKind::unavailable, "there is no backend to run a machine with", "see 'anyvisor plugins list'");
+  std::string list;
+  for (const auto& backend : backends) list += (list.empty() ? "" : ", ") + backend.id;
+  return fail(ErrorKind::invalid_argument, "there are several backends: " + list, "choose one with --backend",
+              "/backend");
+}
+
+std::string with_hostname(std::string text, const std::string& name) {
+  constexpr std::string_view placeholder = "{hostname}";
+  for (auto at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder, at + name.size()))
+    text.replace(at, placeholder.size(), name);
+  return text;
+}
+
+Result<void> choose_boot(const LaunchRequest& request, const ImageRecord& image, InstanceRecord& record) {
+  Firmware firmware = request.firmware;
+  if (firmware == Firmware::automatic)
+    firmware = image.has_kernel ? Firmware::kernel : image.firmware == "bios" ? Firmware::bios : Firmware::uefi;
+  if (firmware == Firmware::kernel) {
+    if (!image.has_kernel)
+      return fail(ErrorKind::invalid_argument, "image \"" + image.name + "\" has no kernel of its own to boot",
+                  "boot its disk with --firmware uefi or bios, or import the image with --kernel", "/firmware");
+    record.boot_method = "kernel";
+    record.has_initrd = image.has_initrd;
+    record.command_line = image.command_line;
+    if (!request.command_line.empty())
+      record.command_line += (record.command_line.empty() ? "" : " ") + request.command_line;
+    return {};
+  }
+  if (image.disk.empty())
+    return fail(ErrorKind::invalid_argument, "image \"" + image.name + "\" has no disk that firmware could boot",
+                "leave --firmware out", "/firmware");
+  if (!request.command_line.empty())
+    return fail(ErrorKind::invalid_argument,
+                "a kernel command line goes with a kernel, and this machine boots by firmware", "leave --cmdline out",
+                "/command_line");
+  record.boot_method = "firmware";
+  record.firmware = firmware == Firmware::bios ? "bios" : "uefi";
+  return {};
+}
+
+void choose_networks(const LaunchRequest& request, InstanceRecord& record) {
+  auto networks = request.networks.value_or(std::vector<NetworkRequest>{NetworkRequest{}});
+  for (std::size_t i = 0; i < networks.size(); ++i)
+    record.networks.push_back(
+        {"net" + std::to_string(i), networks[i].plugin, "", networks[i].restricted, networks[i].publish});
+}
+
+Result<void> stage_files(const Workspace& workspace, const ImageRecord& image, std::uint64_t disk_size,
+                         StagedFolder& staged, InstanceRecord& record, Operation& operation) {
+  std::string source = workspace.home.images() + "/" + image.id;
+  if (record.boot_method == "kernel") {
+    ANYVISOR_CHECK(staged.link_or_copy(source + "/kernel", "kernel"));
+    if (record.has_initrd) ANYVISOR_CHECK(staged.link_or_copy(source + "/initrd", "initrd"));
+  }
+  if (image.disk.empty()) return {};
+  ANYVISOR_TRY(Disk backing, workspace.disks.read(image.disk));
+  record.disk = new_id();
+  ANYVISOR_CHECK(workspace.disks.create_overlay(record.disk, backing, disk_size, "instance " + record.id, operation));
+  return {};
+}
+
+// Name and MACs are chosen, and taken, under names.lock.
+Result<LockedInstance> publish(const Workspace& workspace, StagedFolder staged, InstanceRecord record) {
+  ANYVISOR_TRY(FileLock names, FileLock::acquire(workspace.home.names_lock(), FileLock::Mode::exclusive, names_patience,
+                                                 "the list of names"));
+  ANYVISOR_TRY(auto entries, read_instances(workspace));
+  std::set<std::string> taken, macs;
+  for (const auto& entry : entries)
+    if (entry.record) {
+      taken.insert(entry.record->name);
+      for (const auto& network : entry.record->networks) macs.insert(network.mac);
+    }
+  if (record.name.empty()) record.name = make_up_name([&](const std::string& name) { return taken.contains(name); });
+  if (taken.contains(record.name))
+    return fail(ErrorKind::already_exists, "instance \"" + record.name + "\" already exists",
+                "choose another --name, or delete it with 'anyvisor delete " + record.name + "'", "/name");
+  for (auto& network : record.networks) do
+      network.mac = new_mac();
+    while (!macs.insert(network.mac).second);
+  record.command_line = with_hostname(record.command_line, record.name);
+
+  ANYVISOR_CHECK(staged.write("instance.json", render(record)));
+  ANYVISOR_CHECK(staged.write("intent.json", render(Intent{"launch", false, ""})));
+  std::string folder = workspace.home.instance(record.id);
+  ANYVISOR_TRY(FileLock lock, staged.publish(folder));
+  return LockedInstance{std::move(record), folder, std::move(lock)};
+}
+
+Result<void> start_machine(const Workspace& workspace, LockedInstance& locked, PhaseClock& clock) {
+  Operation& operation = clock.operation();
+  clock.begin("plugin-host");
+  ANYVISOR_TRY(auto machine, MachineControl::reach(workspace, locked.record, host_patience));
+  clock.begin("capabilities");
+  ANYVISOR_CHECK(machine.check_capabilities(operation));
+  clock.begin("VMM start");
+  ANYVISOR_TRY(locked.record.hardware, machine.create(operation));
+  clock.begin("boot");
+  ANYVISOR_CHECK(machine.boot(operation));
+  clock.begin("record");
+  locked.record.last_operation = "launch";
+  locked.record.last_phases = operation.phases;
+  ANYVISOR_CHECK(write_instance(locked.folder, locked.record, "instance.record"));
+  return clear_intent(locked.folder);
+}
+
+void undo(const Workspace& workspace, LockedInstance locked) {
+  Operation quiet;
+  // What cannot be undone now still has its intent: the next command undoes it.
+  if (end_vmm(workspace, locked.record, quiet)) (void)dispose(workspace, std::move(locked));
+}
+
+}  // namespace
+
+Result<std::string> launch(const Workspace& workspace, const LaunchRequest& request, PhaseClock& clock) {
+  clock.begin("check");
+  ANYVISOR_CHECK(check_request(request));
+  recover_unfinished(workspace);
+  ANYVISOR_TRY(ImageRecord image, ImageCatalog(workspace.home).find(request.image));
+  if (request.disk != 0 && request.disk < image.virtual_size)
+    return fail(ErrorKind::invalid_argument,
+                "a disk of " + std::to_string(request.disk) + " bytes is smaller than the image's (" +
+                    std::to_string(image.virtual_size) + ")",
+                "leave --disk out, or give more", "/disk");
+  InstanceRecord record;
+  record.name = request.name;
+  record.image = image.name;
+  record.image_id = image.id;
+  record.cpus = request.cpus;
+  record.memory = request.memory;
+  ANYVISOR_TRY(record.backend, choose_backend(workspace, request.backend));
+  ANYVISOR_CHECK(choose_boot(request, image, record));
+  choose_networks(request, record);
+  record.id = new_id();
+  record.created = now_utc();
+  record.smbios_uuid = new_random_uuid();
+  record.vmgenid = new_random_uuid();
+
+  clock.begin("disk");
+  auto build = [&]() -> Result<LockedInstance> {
+    ANYVISOR_TRY(StagedFolder staged, StagedFolder::make(workspace, record.id));
+    ANYVISOR_CHECK(stage_files(workspace, image, request.disk, staged, record, clock.operation()));
+    clock.begin("publish");
+    return publish(workspace, std::move(staged), std::move(record));
+  };
+  auto locked = build();
+  if (!locked) {
+    (void)collect(workspace, collect_patience);
+    return tl::unexpected(std::move(locked).error());
+  }
+  std::string id = locked->record.id, name = locked->record.name;
+  if (auto started = start_machine(workspace, *locked, clock); !started) {
+    clock.begin("undo");
+    undo(workspace, std::move(*locked));
+    return in_context("cannot launch \"" + name + "\"", std::move(started).error());
+  }
+  return id;
+}
+
+}  // namespace anyvisor

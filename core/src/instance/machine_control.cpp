@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#include "instance/machine_control.hpp"
+
+#include <set>
+
+#include "instance/machine_document.hpp"
+#include "instance/state_machine.hpp"
+
+namespace anyvisor {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Limits of single calls. A VMM's start is bounded by reading firmware, kernel and initrd from a slow disk; everything
+// else is short.
+constexpr milliseconds attach_limit{10000};
+constexpr milliseconds capabilities_limit{60000};  // may probe an accelerator
+constexpr milliseconds network_limit{30000};
+constexpr milliseconds create_limit{60000};
+constexpr milliseconds hop_limit{30000};
+constexpr milliseconds terminate_grace{3000};  // between asking a VMM to end and SIGKILL
+
+json::Document make_endpoint_request(const InstanceRecord& record, const NetworkRecord& network) {
+  auto params = json::make_object();
+  json::Value instance(rapidjson::kObjectType);
+  json::set(params, instance, "id", record.id);
+  json::set(params, instance, "name", record.name);
+  json::Value endpoint(rapidjson::kObjectType);
+  json::set(params, endpoint, "id", network.id);
+  json::set(params, endpoint, "plugin", network.plugin);
+  json::set(params, endpoint, "mac", network.mac);
+  json::set(params, endpoint, "restrict", network.restricted);
+  json::set_value(params, endpoint, "publish", to_json(network.publish, params));
+  json::Value request(rapidjson::kObjectType);
+  json::set_value(params, request, "instance", std::move(instance));
+  json::set_value(params, request, "endpoint", std::move(endpoint));
+  json::set(params, params, "plugin", network.plugin);
+  json::set_value(params, params, "request", std::move(request));
+  return params;
+}
+
+}  // namespace
+
+MachineControl::MachineControl(HostClient client, const Workspace& workspace, InstanceRecord record)
+    : client_(std::move(client)), workspace_(&workspace), record_(std::move(record)) {}
+
+Result<MachineControl> MachineControl::reach(const Workspace& workspace, const InstanceRecord& record,
+                                             milliseconds patience) {
+  std::vector<std::string> files;
+  ANYVISOR_TRY(PluginInfo backend, workspace.plugins.find(record.backend, "backend"));
+  files.push_back(backend.path);
+  std::set<std::string> networks;
+  for (const auto& network : record.networks)
+    if (networks.insert(network.plugin).second) {
+      ANYVISOR_TRY(PluginInfo plugin, workspace.plugins.find(network.plugin, "network"));
+      files.push_back(plugin.path);
+    }
+  std::string folder = workspace.home.instance(record.id);
+  ANYVISOR_TRY(HostClient client, HostClient::connect_or_start(workspace.plugin_host, folder, files, patience));
+  MachineControl control(std::move(client), workspace, record);
+
+  ANYVISOR_TRY(auto machine, make_machine_document(workspace, record));
+  auto params = json::make_object();
+  json::set(params, params, "backend", record.backend);
+  json::set_value(params, params, "settings", json::Value(rapidjson::kObjectType));
+  json::Value settings(rapidjson::kObjectType);
+  for (const auto& network : networks)
+    json::set_value(params, settings, network.c_str(), json::Value(rapidjson::kObjectType));
+  json::set_value(params, params, "networks", std::move(settings));
+  json::set_copy(params, params, "machine", machine);
+  Operation quiet;
+  ANYVISOR_CHECK(control.call("machine.attach", params, std::max(attach_limit, patience), quiet));
+  return control;
+}
+
+Result<json::Document> MachineControl::call(const std::string& method, const json::Value& params, milliseconds limit,
+                                            Operation& operation) {
+  auto reply = client_.call(method, params, limit, operation);
+  if (!reply) return reply;
+  if (json::find(*reply, "state")) {
+    observed_.state = state_from_wire(json::string_or(*reply, "state"));
+    observed_.reason = json::string_or(*reply, "reason");
+  }
+  return reply;
+}
+
+Result<json::Document> MachineControl::check_capabilities(Operation& operation) {
+  ANYVISOR_TRY(auto machine, make_machine_document(*workspace_, record_));
+  auto params = json::make_object();
+  json::set(params, params, "plugin", record_.backend);
+  json::set_value(params, params, "settings", json::Value(rapidjson::kObjectType));
+  json::Value request(rapidjson::kObjectType);
+  json::set_copy(params, request, "machine", machine);
+  json::set_value(params, params, "request", std::move(request));
+  ANYVISOR_TRY(auto report, call("backend.capabilities", params, capabilities_limit, operation));
+  std::string needed = record_.boot_method == "kernel" ? "kernel_boot" : "firmware";
+  if (const auto* capabilities = json::object_or_null(report, "capabilities"))
+    if (const auto* answer = json::object_or_null(*capabilities, needed.c_str());
+        answer && json::string_or(*answer, "answer") != "yes")
+      return fail(ErrorKind::unsupported, "the backend \"" + record_.backend +
+                                              "\" cannot boot this machine: " + json::string_or(*answer, "reason"));
+  return report;
+}
+
+Result<std::string> MachineControl::create(Operation& operation) {
+  auto params = json::make_object();
+  json::Value endpoints(rapidjson::kArrayType);
+  for (const auto& network : record_.networks) {
+    ANYVISOR_TRY(auto endpoint,
+                 call("network.acquire", make_endpoint_request(record_, network), network_limit, operation));
+    json::push_copy(params, endpoints, endpoint);
+  }
+  json::set_value(params, params, "endpoints", std::move(endpoints));
+  ANYVISOR_TRY(auto reply, call("machine.create", params, create_limit, operation));
+  auto hardware = json::make_object();
+  if (const auto* given = json::object_or_null(reply, "hardware")) hardware.CopyFrom(*given, hardware.GetAllocator());
+  // No hardware, but it belongs beside the accelerator in what people are shown.
+  if (json::find(reply, "accelerator_reason"))
+    json::set(hardware, hardware, "accelerator_reason", json::string_or(reply, "accelerator_reason"));
+  return json::render(hardware);
+}
+
+Result<void> MachineControl::boot(Operation& operation) {
+  ANYVISOR_CHECK(call("machine.boot", json::make_object(), hop_limit, operation));
+  return {};
+}
+
+Result<void> MachineControl::ask_to_power_off(Operation& operation) {
+  auto params = json::make_object();
+  json::set(params, params, "method", "acpi");
+  ANYVISOR_CHECK(call("machine.shutdown", params, hop_limit, operation));
+  return {};
+}
+
+Result<void> MachineControl::wait_for_power_off(milliseconds grace, Operation& operation) {
+  auto params = json::make_object();
+  json::set(params, params, "states", std::vector<std::string>{"shutdown", "stopped"});
+  ANYVISOR_CHECK(call("machine.wait", params, grace, operation));
+  return {};
+}
+
+Result<void> MachineControl::terminate(bool force, Operation& operation) {
+  auto params = json::make_object();
+  json::set(params, params, "force", force);
+  json::set(params, params, "grace_ms", static_cast<std::int64_t>(terminate_grace.count()));
+  ANYVISOR_CHECK(call("machine.terminate", params, hop_limit, operation));
+  return {};
+}
+
+}  // namespace anyvisor

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// One instance's machine, through its plugin-host: the hops, each as one call. Who uses it holds the instance's lock,
+// but for status().
+#pragma once
+
+#include <chrono>
+
+#include "anyvisor/operation.hpp"
+#include "host/host_client.hpp"
+#include "instance/instance_record.hpp"
+#include "instance/workspace.hpp"
+
+namespace anyvisor {
+
+struct Observed {
+  State state = State::unknown;
+  std::string reason;
+};
+
+class MachineControl {
+ public:
+  // Connects to the instance's plugin-host, starting it where there is none, and attaches: a living VMM is adopted.
+  // Errors: not_found (a plugin), unavailable, timeout, backend_failed.
+  static Result<MachineControl> reach(const Workspace& workspace, const InstanceRecord& record,
+                                      std::chrono::milliseconds patience);
+
+  Observed observed() const { return observed_; }  // as the last answer had it
+
+  // The report for this machine. Fails with `unsupported` when it answers "no" to something that the machine needs.
+  Result<json::Document> check_capabilities(Operation& operation);
+  // Stopped>Created: acquires the networks, starts the VMM. Returns the guest-visible hardware (JSON).
+  Result<std::string> create(Operation& operation);
+  Result<void> boot(Operation& operation);              // > Running
+  Result<void> ask_to_power_off(Operation& operation);  // asks; see wait_for_power_off
+  // Errors: timeout when the guest is still on after `grace`; cancelled.
+  Result<void> wait_for_power_off(std::chrono::milliseconds grace, Operation& operation);
+  // > Stopped: the VMM has ended and the record says so.
+  Result<void> terminate(bool force, Operation& operation);
+
+ private:
+  MachineControl(HostClient client, const Workspace& workspace, InstanceRecord record);
+  Result<json::Document> call(const std::string& method, const json::Value& params, std::chrono::milliseconds limit,
+                              Operation& operation);
+  HostClient client_;
+  const Workspace* workspace_;
+  InstanceRecord record_;
+  Observed observed_;
+};
+
+// The state of an instance, derived: process record, plugin-host, VMM. Starts a plugin-host that adopts when a VMM
+// lives without one. Takes no lock and changes nothing of the instance's.
+Observed observe(const Workspace& workspace, const InstanceRecord& record);
+
+// Ends an instance's VMM whatever its plugin-host can do: through it when it answers, else by signal to the recorded
+// process. No VMM: no error.
+Result<void> end_vmm(const Workspace& workspace, const InstanceRecord& record, Operation& operation);
+
+}  // namespace anyvisor

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// The operations of an instance, one file each. Each checks, prepares, does and records, with undo next to do. Manager
+// is a thin layer over these; manager.hpp says what each means and which errors it has.
+#pragma once
+
+#include "anyvisor/manager.hpp"
+#include "instance/phase_clock.hpp"
+#include "instance/workspace.hpp"
+
+namespace anyvisor {
+
+Result<std::string> launch(const Workspace& workspace, const LaunchRequest& request, PhaseClock& clock);  // the new id
+Result<std::string> start(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
+Result<std::string> stop(const Workspace& workspace, const std::string& instance, const StopRequest& request,
+                         PhaseClock& clock);
+Result<void> remove(const Workspace& workspace, const std::string& instance, const DeleteRequest& request,
+                    PhaseClock& clock);
+
+Result<std::vector<InstanceInfo>> list(const Workspace& workspace);
+Result<InstanceInfo> info(const Workspace& workspace, const std::string& instance);
+
+Result<ImageInfo> import_image(const Workspace& workspace, const ImportRequest& request, PhaseClock& clock);
+Result<std::vector<ImageInfo>> images(const Workspace& workspace);
+Result<ImageInfo> image(const Workspace& workspace, const std::string& image);
+Result<void> remove_image(const Workspace& workspace, const std::string& image, PhaseClock& clock);
+
+Result<std::vector<Finding>> examine_host(const Workspace& workspace, Operation& operation);
+
+}  // namespace anyvisor

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "instance/identifier.hpp"
+#include "instance/intent.hpp"
+#include "instance/locked_instance.hpp"
+#include "instance/lookup.hpp"
+#include "instance/machine_control.hpp"
+#include "instance/operations.hpp"
+#include "instance/state_machine.hpp"
+
+namespace anyvisor {
+namespace {
+
+// The id of the damaged instance that is meant; only its id is known of it. not_found: it is not a damaged one that is
+// meant.
+Result<std::string> find_damaged(const Workspace& workspace, const std::string& wanted) {
+  ANYVISOR_TRY(auto entries, read_instances(workspace));
+  std::vector<Label> damaged;
+  for (const auto& entry : entries)
+    if (!entry.record) damaged.push_back({entry.id, ""});
+  ANYVISOR_TRY(std::size_t index, look_up(wanted, damaged, "instance", "see 'anyvisor list'"));
+  return damaged[index].id;
+}
+
+// Its VMM is known by the process record; what its plugin-host would need to reach it is lost.
+Result<void> remove_damaged(const Workspace& workspace, const std::string& id, PhaseClock& clock) {
+  clock.begin("VMM end");
+  InstanceRecord record;
+  record.id = id;
+  record.name = short_id(id);
+  std::string folder = workspace.home.instance(id);
+  ANYVISOR_TRY(FileLock lock, FileLock::acquire(folder + "/lock", FileLock::Mode::exclusive,
+                                                std::chrono::milliseconds(10000), "instance " + record.name));
+  ANYVISOR_CHECK(end_vmm(workspace, record, clock.operation()));
+  clock.begin("removal");
+  return dispose(workspace, {std::move(record), folder, std::move(lock)});
+}
+
+}  // namespace
+
+Result<void> remove(const Workspace& workspace, const std::string& instance, const DeleteRequest& request,
+                    PhaseClock& clock) {
+  clock.begin("check");
+  recover_unfinished(workspace);
+  if (auto damaged = find_damaged(workspace, instance)) {
+    if (request.force) return remove_damaged(workspace, *damaged, clock);
+    return fail(ErrorKind::corrupted, "instance \"" + instance + "\" is damaged, see 'anyvisor info " + instance + "'",
+                "remove it with 'anyvisor delete --force " + instance + "'");
+  }
+  ANYVISOR_TRY(LockedInstance locked, lock_instance(workspace, instance));
+  State from = observe(workspace, locked.record).state;
+  if (!request.force) {
+    if (from == State::unknown)
+      return fail(ErrorKind::invalid_state, "cannot delete \"" + locked.record.name + "\": its VMM does not answer",
+                  "use 'anyvisor delete --force " + locked.record.name + "'");
+    ANYVISOR_CHECK(plan_hops(Verb::remove, from, locked.record.name));
+  }
+  if (from != State::stopped) {
+    clock.begin("VMM end");
+    // On a full disk this fails, and deleting is what helps: killed half-way, it then leaves a stopped instance.
+    (void)write_intent(locked.folder, {"delete", true, ""});
+    if (auto ended = end_vmm(workspace, locked.record, clock.operation()); !ended) {
+      (void)clear_intent(locked.folder);
+      return in_context("cannot delete \"" + locked.record.name + "\"", std::move(ended).error());
+    }
+  }
+  clock.begin("removal");
+  return dispose(workspace, std::move(locked));
+}
+
+}  // namespace anyvisor

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Something new is built in staging/<id>, with a lock in it, and published by one rename.
+#pragma once
+
+#include <string>
+
+#include "instance/workspace.hpp"
+#include "storage/lock.hpp"
+
+namespace anyvisor {
+
+class StagedFolder {
+ public:
+  // Holds disks.lock (shared) until it is published, so that no collection runs meanwhile. Errors: busy, exhausted,
+  // unavailable.
+  static Result<StagedFolder> make(const Workspace& workspace, const std::string& id);
+
+  const std::string& path() const { return path_; }
+  // Writes and flushes a file; the folder itself is flushed once, by publish().
+  Result<void> write(const std::string& name, std::string_view text);
+  // Flushes a file that somebody else has put there.
+  Result<void> flush(const std::string& name);
+  // A hard link to a file elsewhere in the home, or a copy where links do not work: it stays when the other goes.
+  Result<void> link_or_copy(const std::string& from, const std::string& name);
+  // One rename to `to`. The lock has moved along and is returned. Errors: already_exists.
+  Result<FileLock> publish(const std::string& to);
+
+ private:
+  StagedFolder(std::string path, FileLock hold, FileLock lock)
+      : path_(std::move(path)), hold_(std::move(hold)), lock_(std::move(lock)) {}
+  std::string path_;
+  FileLock hold_, lock_;
+};
+
+}  // namespace anyvisor

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "instance/intent.hpp"
+#include "instance/locked_instance.hpp"
+#include "instance/machine_control.hpp"
+#include "instance/operations.hpp"
+#include "instance/state_machine.hpp"
+
+namespace anyvisor {
+namespace {
+
+constexpr std::chrono::milliseconds host_patience{10000};
+
+// Asks the guest, waits, and says whether the VMM is to be ended now.
+Result<void> power_off(MachineControl& machine, const StopRequest& request, const std::string& name,
+                       PhaseClock& clock) {
+  clock.begin("guest shutdown");
+  auto asked = machine.ask_to_power_off(clock.operation());
+  if (asked) asked = machine.wait_for_power_off(request.grace, clock.operation());
+  if (asked || (asked.error().kind == ErrorKind::timeout && request.force_after_grace)) return {};
+  if (asked.error().kind == ErrorKind::timeout)
+    return fail(ErrorKind::timeout,
+                "the guest of \"" + name + "\" did not power off within " +
+                    std::to_string(std::chrono::duration_cast<std::chrono::seconds>(request.grace).count()) + " s",
+                "end it with 'anyvisor stop --force " + name + "'");
+  return asked;
+}
+
+}  // namespace
+
+Result<std::string> stop(const Workspace& workspace, const std::string& instance, const StopRequest& request,
+                         PhaseClock& clock) {
+  clock.begin("check");
+  recover_unfinished(workspace);
+  ANYVISOR_TRY(LockedInstance locked, lock_instance(workspace, instance));
+  State from = observe(workspace, locked.record).state;
+  ANYVISOR_TRY(auto hops, plan_hops(Verb::stop, from, locked.record.name));
+  if (hops.empty()) return locked.record.id;
+  bool ask_guest = !request.force && from == State::running;
+  if (from == State::unknown && !request.force)
+    return fail(ErrorKind::invalid_state, "cannot stop \"" + locked.record.name + "\": its VMM does not answer",
+                "end it with 'anyvisor stop --force " + locked.record.name + "'");
+
+  auto noted = write_intent(locked.folder, {"stop", !ask_guest, ""});
+  // On a full disk a machine can still be ended: that is one step, which needs no intent to be finished.
+  if (!noted && ask_guest) return in_context("cannot stop \"" + locked.record.name + "\"", std::move(noted).error());
+  auto run = [&]() -> Result<void> {
+    if (!ask_guest) {
+      clock.begin("VMM end");
+      return end_vmm(workspace, locked.record, clock.operation());
+    }
+    clock.begin("plugin-host");
+    ANYVISOR_TRY(auto machine, MachineControl::reach(workspace, locked.record, host_patience));
+    ANYVISOR_CHECK(power_off(machine, request, locked.record.name, clock));
+    clock.begin("VMM end");
+    return machine.terminate(false, clock.operation());
+  };
+  auto stopped = run();
+  clock.begin("record");
+  if (stopped) record_operation(locked, "stop", clock.operation().phases);
+  // A stop that failed has changed nothing that would have to be undone.
+  auto cleared = clear_intent(locked.folder);
+  if (!stopped) return in_context("cannot stop \"" + locked.record.name + "\"", std::move(stopped).error());
+  ANYVISOR_CHECK(std::move(cleared));
+  return locked.record.id;
+}
+
+}  // namespace anyvisor

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+#include "anyvisor/manager.hpp"
+
+#include <dlfcn.h>
+
+#include "image/image_catalog.hpp"
+#include "instance/locked_instance.hpp"
+#include "instance/operations.hpp"
+#include "storage/fd.hpp"
+
+namespace anyvisor {
+namespace {
+
+// The folder of this library: the programs and plugins stand at fixed places relative to it, installed or built.
+std::string library_folder() {
+  Dl_info found{};
+  if (dladdr(reinterpret_cast<const void*>(&library_folder), &found) == 0 || !found.dli_fname) return ".";
+  std::string path = found.dli_fname;
+  if (auto real = std::unique_ptr<char, decltype(&free)>(realpath(path.c_str(), nullptr), &free)) path = real.get();
+  return path.substr(0, path.rfind('/'));
+}
+
+}  // namespace
+
+struct Manager::State_ {
+  State_(Home home, std::string host, std::string plugins)
+      : workspace(std::move(home), std::move(host), std::move(plugins)) {}
+  Workspace workspace;
+};
+
+std::string_view version() {
+  return ANYVISOR_VERSION;
+}
+
+Manager::Manager(std::unique_ptr<State_> state) : state_(std::move(state)) {}
+Manager::Manager(Manager&&) noexcept = default;
+Manager& Manager::operator=(Manager&&) noexcept = default;
+Manager::~Manager() = default;
+
+Result<Manager> Manager::open(ManagerOptions options) {
+  ANYVISOR_TRY(Home home, Home::open(options.home));
+  std::string folder = library_folder();
+  if (options.plugin_host.empty()) options.plugin_host = folder + "/" ANYVISOR_LIBEXEC_FROM_LIB "/plugin-host";
+  return Manager(
+      std::make_unique<State_>(std::move(home), std::move(options.plugin_host), folder + "/anyvisor/plugins"));
+}
+
+const std::string& Manager::home() const {
+  return state_->workspace.home.path();
+}
+
+Result<InstanceInfo> Manager::launch(const LaunchRequest& request, Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(std::string id, anyvisor::launch(state_->workspace, request, clock));
+  clock.close();
+  return anyvisor::info(state_->workspace, id);
+}
+
+Result<InstanceInfo> Manager::start(const std::string& instance, Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(std::string id, anyvisor::start(state_->workspace, instance, clock));
+  clock.close();
+  return anyvisor::info(state_->workspace, id);
+}
+
+Result<InstanceInfo> Manager::stop(const std::string& instance, const StopRequest& request, Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(std::string id, anyvisor::stop(state_->workspace, instance, request, clock));
+  clock.close();
+  return anyvisor::info(state_->workspace, id);
+}
+
+Result<void> Manager::remove(const std::string& instance, const DeleteRequest& request, Operation& operation) {
+  PhaseClock clock(operation);
+  return anyvisor::remove(state_->workspace, instance, request, clock);
+}
+
+Result<std::vector<InstanceInfo>> Manager::list() {
+  return anyvisor::list(state_->workspace);
+}
+
+Result<InstanceInfo> Manager::info(const std::string& instance) {
+  return anyvisor::info(state_->workspace, instance);
+}
+
+Result<std::string> Manager::console_log(const std::string& instance) {
+  ANYVISOR_TRY(auto record, find_instance(state_->workspace, instance));
+  // Rotated logs are bounded; this only stops a runaway file.
+  constexpr std::size_t limit = 256u << 20;
+  std::string text;
+  for (const char* name : {"/logs/console.log.1", "/logs/console.log"}) {
+    auto part = read_file(state_->workspace.home.instance(record.id) + name, limit);
+    if (part)
+      text += *part;
+    else if (part.error().kind != ErrorKind::not_found)
+      return tl::unexpected(std::move(part).error());
+  }
+  return text;
+}
+
+Result<ImageInfo> Manager::import_image(const ImportRequest& request, Operation& operation) {
+  PhaseClock clock(operation);
+  return anyvisor::import_image(state_->workspace, request, clock);
+}
+
+Result<std::vector<ImageInfo>> Manager::images() {
+  return anyvisor::images(state_->workspace);
+}
+
+Result<ImageInfo> Manager::image(const std::string& image) {
+  return anyvisor::image(state_->workspace, image);
+}
+
+Result<void> Manager::remove_image(const std::string& image, Operation& operation) {
+  PhaseClock clock(operation);
+  return anyvisor::remove_image(state_->workspace, image, clock);
+}
+
+Result<std::vector<PluginInfo>> Manager::plugins(bool fresh) {
+  return state_->workspace.plugins.list(fresh);
+}
+
+Result<PluginInfo> Manager::check_plugin(const std::string& file) {
+  return state_->workspace.plugins.check(file);
+}
+
+Result<std::vector<Finding>> Manager::doctor(Operation& operation) {
+  return examine_host(state_->workspace, operation);
+}
+
+}  // namespace anyvisor

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "anyvisor/result.hpp"
+
+namespace anyvisor {
+
+// Owns a file descriptor.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    if (this != &other) {
+      reset();
+      fd_ = std::exchange(other.fd_, -1);
+    }
+    return *this;
+  }
+  ~Fd() { reset(); }
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  int release() { return std::exchange(fd_, -1); }
+  void reset();
+
+ private:
+  int fd_ = -1;
+};
+
+// Opens a folder (O_DIRECTORY | O_CLOEXEC). Errors as fail_errno.
+Result<Fd> open_folder(const std::string& path);
+// All of `text`, through EINTR and short writes.
+Result<void> write_all(int fd, std::string_view text);
+// A whole file of at most `limit` bytes. Errors: not_found, exhausted (larger), as fail_errno.
+Result<std::string> read_file(const std::string& path, std::size_t limit = 4u << 20);
+
+}  // namespace anyvisor

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// The home folder: where everything is, by name. ARCHITECTURE.md draws it.
+#pragma once
+
+#include <string>
+
+#include "anyvisor/result.hpp"
+
+namespace anyvisor {
+
+class Home {
+ public:
+  // Empty `path`: $ANYVISOR_HOME, else for root /var/lib/anyvisor, else $XDG_DATA_HOME/anyvisor, else
+  // ~/.local/share/anyvisor. Makes what is missing, mode 0700. Errors: unavailable, corrupted, exhausted.
+  static Result<Home> open(const std::string& path);
+
+  const std::string& path() const { return path_; }  // absolute
+  std::string instances() const { return path_ + "/instances"; }
+  std::string instance(const std::string& id) const { return instances() + "/" + id; }
+  std::string staging() const { return path_ + "/staging"; }
+  std::string staging(const std::string& id) const { return staging() + "/" + id; }
+  std::string disks() const { return path_ + "/disks"; }
+  std::string images() const { return path_ + "/images"; }
+  std::string cache() const { return path_ + "/cache"; }
+  std::string names_lock() const { return path_ + "/names.lock"; }
+  std::string disks_lock() const { return path_ + "/disks.lock"; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace anyvisor

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// The documents that cross to this backend, as plain structs: machine.schema.json and endpoint.schema.json. What the
+// backend cannot do is refused here, with the field, before anything is touched.
+#pragma once
+
+#include <anyvisor/json.hpp>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace anyvisor::qemu {
+
+struct ChainLink {
+  std::string path;
+  std::string format;  // raw or qcow2
+};
+
+struct Disk {
+  std::string id;
+  bool read_only = false;
+  bool shared = false;           // other machines may have it open for writing too
+  std::vector<ChainLink> chain;  // the disk's own file first, then its backing files; never empty
+  std::string field;             // where it stands in the document, for error messages
+};
+
+enum class BootMethod { kernel, bios, uefi };
+
+struct Boot {
+  BootMethod method = BootMethod::kernel;
+  std::string kernel, initrd, command_line;
+  std::string variables;  // uefi
+};
+
+struct MachineDocument {
+  std::string id, name, folder;
+  unsigned cpus = 1;
+  std::uint64_t memory = 0;  // bytes
+  bool memory_in_file = false;
+  Boot boot;
+  std::vector<Disk> disks;  // disks, then volumes, then the config disk
+  std::string smbios_uuid, vmgenid;
+  std::string hardware_machine_type;  // what create() wrote last time, or empty
+};
+
+struct PublishedPort {
+  std::string protocol, host_address;
+  unsigned host_port = 0, guest_port = 0;
+};
+
+enum class EndpointMode { user, tap, none };
+
+struct Endpoint {
+  std::string id, mac;
+  EndpointMode mode = EndpointMode::none;
+  bool restricted = false;
+  std::vector<PublishedPort> publish;
+  std::string tap_name;
+  int tap_fd = -1;  // a descriptor in this process; not owned
+};
+
+// Throw sdk::Failure with a field pointer. [any thread]
+json::Document parse_object(std::string_view text, const char* what);
+MachineDocument parse_machine(std::string_view text);
+std::vector<Endpoint> parse_endpoints(const json::Value& create_request);
+
+}  // namespace anyvisor::qemu

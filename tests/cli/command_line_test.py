@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The built command where no VMM is needed: parsing, help, messages, exit codes, JSON. Argument: the folder of the docs."""
+
+import json
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from harness import suite  # noqa: E402
+from harness.home import Home  # noqa: E402
+from harness.suite import check  # noqa: E402
+
+# Arguments, exit code, what the message must contain.
+REFUSED = [
+    (["launhc"], 1, "did you mean 'anyvisor launch'?"),
+    (["image", "imprt", "x"], 1, "did you mean 'anyvisor image import'?"),
+    (["plugins", "frobnicate"], 1, 'there is no command "plugins frobnicate"'),
+    (["--nope", "list"], 1, "there is no option --nope before a command"),
+    (["list", "x"], 1, 'does not know what to do with "x"'),
+    (["list", "--format", "yaml"], 1, "use table or json"),
+    (["list", "--format"], 1, "--format needs a value"),
+    (["list", "--home="], 1, "--home needs a"),
+    (["launch", "x", "--memory", "12Q"], 1, "--memory 12Q: not a size\nhint: use a number with K, M, G or T"),
+    (["launch", "x", "--disk", "-5G"], 1, "--disk -5G: not a size"),
+    (["launch", "x", "--cpus", "two"], 1, "--cpus two: not a whole number"),
+    (["launch", "x", "--cpus", "0"], 1, "--cpus 0: not a whole number from 1 up"),
+    (["launch", "x", "--memroy", "1G"], 1, "did you mean --memory?"),
+    (["launch", "x", "--mem", "1G"], 1, "has no option --mem"),
+    (["launch", "x", "-z"], 1, "has no option -z"),
+    (["launch", "x", "--name", "a", "--name", "b"], 1, "--name is given twice"),
+    (["launch", "x", "--publish", "80"], 1, "names one port"),
+    (["launch", "x", "--network", "none", "-p", "80:80"], 1, "--publish needs a network"),
+    (["launch", "x", "--network", "bridge"], 1, "use user, restricted or none"),
+    (["launch", "x", "--firmware", "efi"], 1, "use auto, kernel, bios or uefi"),
+    (["launch", "a", "b"], 1, 'does not know what to do with "b"'),
+    (["launch"], 3, "bring one with: anyvisor image import"),
+    (["stop"], 1, "needs NAME..."),
+    (["stop", "x", "--force=yes"], 1, "--force takes no value"),
+    (["stop", "x", "--force", "--timeout", "3"], 1, "give one of the two"),
+    (["info", ""], 1, "an empty name"),
+    (["info", "x"], 3, 'instance "x" does not exist'),
+    (["start", "x"], 3, 'instance "x" does not exist'),
+    (["stop", "x"], 3, 'instance "x" does not exist'),
+    (["delete", "x"], 3, 'instance "x" does not exist'),
+    (["logs", "x"], 3, 'instance "x" does not exist'),
+    (["image", "info", "x"], 3, '"x"'),
+    (["image", "remove", "x"], 3, '"x"'),
+    (["image", "import"], 1, "needs a disk or a kernel"),
+    (["image", "import", "x", "--format", "raw"], 1, "--disk-format"),
+]
+
+
+def commands(home):
+    """Names of all commands, from the overview."""
+    text = home.run("--help").out.split("Options of every command")[0]
+    return [match.group(1) for match in re.finditer(r"^  ((?:image |plugins )?[a-z]+)  ", text, re.M)]
+
+
+def refusals():
+    with Home() as home:
+        for arguments, code, message in REFUSED:
+            result = home.run(*arguments, ok=False)
+            check(result.code == code and message in result.err, f"expected {code} and {message!r}\n{result}")
+            check(not result.out, f"a refusal wrote to stdout\n{result}")
+            lines = result.err.splitlines()
+            check(lines[0].startswith("error: ") and len(lines) <= 3, f"no message of at most three lines\n{result}")
+
+
+def refusals_in_json():
+    with Home() as home:
+        for arguments, code, _ in REFUSED:
+            if "--format" in arguments:
+                continue
+            result = home.run(*arguments, "--format", "json", ok=False)
+            error = json.loads(result.err)["error"]
+            check(result.code == code == error["exit_code"] and error["message"], str(result))
+            check((error["kind"] == "usage") == (code == 1), str(result))
+
+
+def control_characters_in_messages():
+    with Home() as home:
+        result = home.run("info", "x\x1b[2J\x07y", ok=False)
+        check("\x1b" not in result.err and "\x07" not in result.err, repr(result.err))
+        check(json.loads(home.run("info", "x\x1b", "--format", "json", ok=False).err)["error"]["kind"] == "not_found", "")
+        child = suite.processes.start([home.cli, "--home", home.path, "info", b"\xff", "--format", "json"], env=home.environment(),
+                                      stderr=(reader_writer := os.pipe())[1])
+        os.close(reader_writer[1])
+        with open(reader_writer[0], encoding="utf-8") as errors:  # strict: bytes that are no UTF-8 raise
+            check("\ufffd" in json.loads(errors.read())["error"]["message"], "an argument that is no UTF-8")
+        check(child.wait(suite.seconds(10)) == 3, "exit code")
+
+
+def help_of_every_command():
+    with Home() as home:
+        names = commands(home)
+        check(len(names) >= 16 and "launch" in names and "image import" in names, f"the overview names {names}")
+        for name in names:
+            by_option = home.run(*name.split(), "--help").out
+            check(f"Usage: anyvisor {name}" in by_option and "--format" in by_option, f"{name}: {by_option}")
+            check(home.run("help", *name.split()).out == by_option, f"'help {name}' differs from '{name} --help'")
+            check(max(map(len, by_option.splitlines())) <= 118, f"{name}: a line is too long\n{by_option}")
+        check("image import" in home.run("image", "--help").out, "help of a group")
+        nothing = home.run(ok=False)  # "--home DIR" alone
+        check(nothing.code == 1 and "no command" in nothing.err, str(nothing))
+        check(not os.path.exists(home.path), "help made a home folder")
+
+
+def options_before_and_after_the_command():
+    with Home() as home:
+        for arguments in (["--format", "json", "list"], ["--format=json", "list"], ["list", "--format", "json"], ["ls", "--format=json"]):
+            check(json.loads(home.run(*arguments).out) == {"instances": []}, f"{arguments}")
+
+
+def an_empty_home():
+    with Home() as home:
+        check("anyvisor launch" in home.run("list").out, "an empty list says nothing")
+        check(home.run("list", "--quiet").out == "", "--quiet talks")
+        check(home.json("list") == {"instances": []}, "list")
+        check(home.json("image", "list") == {"images": []}, "image list")
+        check(home.run("image").out == home.run("image", "list").out, "'image' alone lists")
+        check(os.stat(home.path).st_mode & 0o777 == 0o700, "the home folder is open to others")
+
+
+def several_names():
+    with Home() as home:
+        result = home.run("info", "a", "b", "c", ok=False)
+        check(result.code == 3 and result.err.count("does not exist") == 3, str(result))
+        result = home.run("delete", "a", "b", "--format", "json", ok=False)
+        check([json.loads(line)["error"]["kind"] for line in result.err.splitlines()] == ["not_found"] * 2, str(result))
+
+
+def version():
+    with Home() as home:
+        check(re.fullmatch(r"anyvisor \d+\.\d+\.\d+\n", home.run("version").out), "version")
+        number = home.json("version")["version"]
+        check(home.run("version").out == f"anyvisor {number}\n", "the two differ")
+        check(not os.path.exists(home.path), "version made a home folder")
+
+
+def output_that_cannot_be_written():
+    with Home() as home, open("/dev/full", "w", encoding="utf-8") as full:
+        child = suite.processes.start([home.cli, "version"], env=home.environment(), stdout=full.fileno())
+        check(child.wait(10) == 2, "a full disk was not noticed")
+
+
+def documented_exit_codes():
+    with Home() as home, open(os.path.join(sys.argv[1], "exit-codes.md"), encoding="utf-8") as file:
+        documented = re.findall(r"^\| (\d+) \| `(\w+)`", file.read(), re.M)
+        shown = re.findall(r"(\d+) (\w+)", home.run("--help").out.split("Exit codes")[1])
+        names = {"wrong": "usage", "interrupted": "cancelled"}
+        check([(code, names.get(kind, kind)) for code, kind in shown if kind != "success"] == documented, f"{shown}\n{documented}")
+
+
+def documented_json():
+    with Home() as home, open(os.path.join(sys.argv[1], "json-output.md"), encoding="utf-8") as file:
+        text = file.read()
+        for finding in home.json("doctor")["findings"]:
+            for member in finding:
+                check(f"`{member}`" in text, f"docs/json-output.md does not name {member}")
+
+
+if __name__ == "__main__":
+    suite.main(refusals, refusals_in_json, control_characters_in_messages, help_of_every_command,
+               options_before_and_after_the_command, an_empty_home, several_names, version, output_that_cannot_be_written,
+               documented_exit_codes, documented_json)
