@@ -46,7 +46,12 @@ class DiskStoreTest : public ::testing::Test {
     return disk;
   }
   void write_image(const std::string& disk) {
-    ImageRecord image{new_id(), "base", "", "", "", "", disk, "raw", 1 << 20, false, false, "", ""};
+    ImageRecord image;
+    image.id = new_id();
+    image.name = "base";
+    image.disk = disk;
+    image.format = "raw";
+    image.virtual_size = 1 << 20;
     auto folder = workspace_->home.images() + "/" + image.id;
     fs::create_directory(folder);
     std::ofstream(folder + "/image.json") << render(image);

@@ -38,7 +38,7 @@ struct NetworkRequest {
 enum class Firmware { automatic, kernel, bios, uefi };  // automatic: the image's kernel when it has one, else uefi
 
 struct LaunchRequest {
-  std::string image;    // name or id of an image of this home
+  std::string image;    // name or id of an image of this home, or a reference that an image store brings it by
   std::string name;     // empty: a free one is made up
   std::string backend;  // plugin id; empty: the only one there is, or the default
   unsigned cpus = 1;
@@ -46,6 +46,7 @@ struct LaunchRequest {
   std::uint64_t disk = 0;             // bytes; 0: as the image has it; never less
   Firmware firmware = Firmware::automatic;
   std::string command_line;                             // added to the image's kernel command line
+  std::string user_data;                                // for cloud-init: #cloud-config, a script, MIME, ...; or empty
   std::optional<std::vector<NetworkRequest>> networks;  // none given: one user-network; empty list: no network
 };
 

@@ -43,6 +43,10 @@ std::string render(const ImageRecord& image) {
   json::set(document, document, "initrd", image.has_initrd);
   if (!image.command_line.empty()) json::set(document, document, "command_line", image.command_line);
   if (!image.firmware.empty()) json::set(document, document, "firmware", image.firmware);
+  json::set(document, document, "cloud_init", image.cloud_init);
+  if (!image.user.empty()) json::set(document, document, "user", image.user);
+  if (!image.store.empty()) json::set(document, document, "store", image.store);
+  if (!image.key.empty()) json::set(document, document, "key", image.key);
   return json::render_pretty(document);
 }
 
@@ -65,6 +69,10 @@ Result<ImageRecord> read_image(const std::string& folder) {
   image.has_initrd = json::bool_or(document, "initrd", false);
   image.command_line = json::string_or(document, "command_line");
   image.firmware = json::string_or(document, "firmware");
+  image.cloud_init = json::bool_or(document, "cloud_init", false);
+  image.user = json::string_or(document, "user");
+  image.store = json::string_or(document, "store");
+  image.key = json::string_or(document, "key");
   if (schema < 1 || !is_id(image.id) || image.name.empty() || (!image.disk.empty() && !is_id(image.disk)))
     return fail(ErrorKind::corrupted, path + " is damaged: id, name or disk is missing or malformed");
   return image;

@@ -20,6 +20,9 @@ struct ImageRecord {
   bool has_kernel = false, has_initrd = false;  // files `kernel` and `initrd` beside image.json
   std::string command_line;                     // {hostname} stands for the instance's name
   std::string firmware;                         // "bios" or "uefi": what the disk is made for; empty: not known
+  bool cloud_init = false;                      // the guest runs cloud-init and looks for a NoCloud seed
+  std::string user;                             // cloud-init's default user: who logs in over ssh; empty: not known
+  std::string store, key;                       // the image store that brought it and its key for this content
 };
 
 inline constexpr int image_schema = 1;

@@ -100,6 +100,8 @@ std::string render(const InstanceRecord& record) {
   if (!record.command_line.empty()) json::set(document, boot, "command_line", record.command_line);
   json::set_value(document, root, "boot", std::move(boot));
   json::set_value(document, root, "networks", to_json(record.networks, document));
+  if (!record.user.empty()) json::set(document, root, "user", record.user);
+  json::set(document, root, "seed", record.has_seed);
   json::Value identity(rapidjson::kObjectType);
   json::set(document, identity, "smbios_uuid", record.smbios_uuid);
   json::set(document, identity, "vmgenid", record.vmgenid);
@@ -149,6 +151,8 @@ Result<InstanceRecord> parse_instance(std::string_view text, std::string_view wh
       record.networks.push_back({json::string_or(item, "id"), json::string_or(item, "plugin"),
                                  json::string_or(item, "mac"), json::bool_or(item, "restrict", false),
                                  ports_from_json(item)});
+  record.user = json::string_or(document, "user");
+  record.has_seed = json::bool_or(document, "seed", false);
   if (const auto* identity = json::object_or_null(document, "identity")) {
     record.smbios_uuid = json::string_or(*identity, "smbios_uuid");
     record.vmgenid = json::string_or(*identity, "vmgenid");

@@ -30,6 +30,8 @@ struct InstanceRecord {
   bool has_initrd = false;   // files `kernel` and `initrd` in the instance's folder
   std::string command_line;
   std::vector<NetworkRecord> networks;
+  std::string user;       // who anyvisor logs in as over ssh; empty: there is no such way into this guest
+  bool has_seed = false;  // file `seed.iso` in the instance's folder: cloud-init's NoCloud data
   std::string smbios_uuid, vmgenid;
   std::string hardware = "{}";  // JSON, as the backend said at the first create: the guest keeps the same hardware
   std::string last_operation;

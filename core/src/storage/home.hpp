@@ -21,6 +21,11 @@ class Home {
   std::string staging(const std::string& id) const { return staging() + "/" + id; }
   std::string disks() const { return path_ + "/disks"; }
   std::string images() const { return path_ + "/images"; }
+  std::string ssh() const { return path_ + "/ssh"; }             // the key pair that opens every guest
+  std::string ssh_key() const { return ssh() + "/id_ed25519"; }  // private; the public one beside it: .pub
+  std::string known_hosts(const std::string& id) const { return instance(id) + "/known_hosts"; }
+  // The name under which an instance's host keys stand in its known_hosts, whatever its address and port.
+  static std::string host_key_alias(const std::string& id) { return "anyvisor-" + id; }
   std::string cache() const { return path_ + "/cache"; }
   std::string names_lock() const { return path_ + "/names.lock"; }
   std::string disks_lock() const { return path_ + "/disks.lock"; }
