@@ -63,8 +63,7 @@ class DiskStoreTest : public ::testing::Test {
 
 TEST_F(DiskStoreTest, OverlaysStandOnBareNamesAndSurviveAMove) {
   Disk base = make_base();
-  Operation operation;
-  auto overlay = disks().create_overlay(new_id(), base, 2 << 20, "instance x", operation);
+  auto overlay = disks().create_overlay(new_id(), base, 2 << 20, "instance x");
   ASSERT_TRUE(overlay) << overlay.error().message;
   auto chain = disks().chain(overlay->id);
   ASSERT_TRUE(chain);
@@ -95,15 +94,13 @@ TEST_F(DiskStoreTest, OverlaysStandOnBareNamesAndSurviveAMove) {
 
 TEST_F(DiskStoreTest, AFailedOverlayLeavesNothing) {
   Disk missing{new_id(), "no-such-format", 1 << 20, "", true, "", ""};
-  Operation operation;
-  EXPECT_FALSE(disks().create_overlay(new_id(), missing, 1, "instance x", operation));
+  EXPECT_FALSE(disks().create_overlay(new_id(), missing, 1, "instance x"));
   EXPECT_TRUE(disks().list()->empty());
 }
 
 TEST_F(DiskStoreTest, ChainsThatLoopOrBreakAreReported) {
   Disk base = make_base();
-  Operation operation;
-  auto overlay = disks().create_overlay(new_id(), base, 0, "instance x", operation);
+  auto overlay = disks().create_overlay(new_id(), base, 0, "instance x");
   ASSERT_TRUE(overlay);
   fs::remove(disks().path(base));
   EXPECT_EQ(disks().chain(overlay->id).error().kind, ErrorKind::corrupted);

@@ -63,7 +63,7 @@ Result<std::vector<Finding>> examine_host(const Workspace& workspace, Operation&
   std::vector<Finding> findings;
   clock.begin("programs");
   findings.push_back(examine_space(workspace.home.path()));
-  findings.push_back(examine_program("qemu-img", "disks cannot be made or imported", "apt install qemu-utils"));
+  findings.push_back(examine_program("qemu-img", "images cannot be imported or made", "apt install qemu-utils"));
   clock.begin("plugins");
   ANYVISOR_TRY(auto plugins, workspace.plugins.list(true));
   for (const auto& plugin : plugins) {

@@ -99,7 +99,7 @@ void choose_networks(const LaunchRequest& request, InstanceRecord& record) {
 }
 
 Result<void> stage_files(const Workspace& workspace, const ImageRecord& image, std::uint64_t disk_size,
-                         StagedFolder& staged, InstanceRecord& record, Operation& operation) {
+                         StagedFolder& staged, InstanceRecord& record) {
   std::string source = workspace.home.images() + "/" + image.id;
   if (record.boot_method == "kernel") {
     ANYVISOR_CHECK(staged.link_or_copy(source + "/kernel", "kernel"));
@@ -108,7 +108,7 @@ Result<void> stage_files(const Workspace& workspace, const ImageRecord& image, s
   if (image.disk.empty()) return {};
   ANYVISOR_TRY(Disk backing, workspace.disks.read(image.disk));
   record.disk = new_id();
-  ANYVISOR_CHECK(workspace.disks.create_overlay(record.disk, backing, disk_size, "instance " + record.id, operation));
+  ANYVISOR_CHECK(workspace.disks.create_overlay(record.disk, backing, disk_size, "instance " + record.id));
   return {};
 }
 
@@ -191,7 +191,7 @@ Result<std::string> launch(const Workspace& workspace, const LaunchRequest& requ
   clock.begin("disk");
   auto build = [&]() -> Result<LockedInstance> {
     ANYVISOR_TRY(StagedFolder staged, StagedFolder::make(workspace, record.id));
-    ANYVISOR_CHECK(stage_files(workspace, image, request.disk, staged, record, clock.operation()));
+    ANYVISOR_CHECK(stage_files(workspace, image, request.disk, staged, record));
     clock.begin("publish");
     return publish(workspace, std::move(staged), std::move(record));
   };

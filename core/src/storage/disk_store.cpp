@@ -12,10 +12,10 @@
 #include <set>
 
 #include "document/json.hpp"
-#include "process/spawn.hpp"
 #include "storage/atomic_file.hpp"
 #include "storage/durable_step.hpp"
 #include "storage/fd.hpp"
+#include "storage/qcow2_overlay.hpp"
 
 namespace anyvisor {
 namespace {
@@ -105,40 +105,22 @@ Result<void> DiskStore::adopt(const std::string& file, const Disk& disk) const {
 }
 
 Result<Disk> DiskStore::create_overlay(const std::string& id, const Disk& backing, std::uint64_t size,
-                                       const std::string& origin, Operation& operation) const {
+                                       const std::string& origin) const {
   Disk disk;
   disk.id = id;
   disk.format = "qcow2";
   disk.virtual_size = std::max(size, backing.virtual_size);
   disk.backing = backing.id;
   disk.origin = origin;
-  Command command;
-  // -u: the backing file is known to be good, and opening it would only cost time.
-  command.argv = {"qemu-img", "create",       "-q",       "-f",
-                  "qcow2",    "-u",           "-b",       backing.file_name(),
-                  "-F",       backing.format, path(disk), std::to_string(disk.virtual_size)};
   ANYVISOR_CHECK(write_file_atomically(folder_, id + ".json", render(disk), "disk.describe"));
   auto create = [&]() -> Result<void> {
     DurableStep step("disk.create");
-    auto ran = run(command, std::chrono::steady_clock::now() + std::chrono::seconds(30), operation.cancel_fd);
-    if (!ran) {
-      if (ran.error().kind == ErrorKind::not_found) {
-        return fail(ErrorKind::unavailable, "qemu-img is not installed", "apt install qemu-utils");
-      }
-      return in_context("cannot create a disk", std::move(ran).error());
-    }
-    if (ran->status != 0) {
-      bool full = ran->errors.find("No space left") != std::string::npos;
-      return fail(full ? ErrorKind::exhausted : ErrorKind::backend_failed,
-                  "qemu-img cannot create a disk: " + ran->errors);
-    }
-    if (chmod(path(disk).c_str(), 0600) != 0) return fail_errno("cannot change the mode of a disk", errno);
-    ANYVISOR_CHECK(sync_file(path(disk)));
+    ANYVISOR_CHECK(write_empty_overlay(path(disk), {backing.file_name(), backing.format, disk.virtual_size}));
     return sync_folder(folder_);
   };
   if (auto created = create(); !created) {
     (void)remove(id);
-    return tl::unexpected(std::move(created).error());
+    return in_context("cannot create a disk", std::move(created).error());
   }
   return disk;
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "anyvisor/operation.hpp"
+#include "anyvisor/result.hpp"
 #include "storage/home.hpp"
 #include "storage/lock.hpp"
 
@@ -43,10 +43,9 @@ class DiskStore {
 
   // Moves a finished file into the store as a frozen disk (mode 0400). `disk.id` is set by the caller.
   Result<void> adopt(const std::string& file, const Disk& disk) const;
-  // An empty qcow2 overlay over `backing`, at least as large as it. Errors: not_found, exhausted, unavailable (qemu-img
-  // is missing).
-  Result<Disk> create_overlay(const std::string& id, const Disk& backing, std::uint64_t size, const std::string& origin,
-                              Operation& operation) const;
+  // An empty qcow2 overlay over `backing`, at least as large as it. Errors: exhausted, invalid_argument.
+  Result<Disk> create_overlay(const std::string& id, const Disk& backing, std::uint64_t size,
+                              const std::string& origin) const;
   // Removes a disk and its document.
   Result<void> remove(const std::string& id) const;
   // Ids of all disks, also of those with a file or a document only.

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "storage/qcow2_overlay.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+
+#include "storage/fd.hpp"
+
+namespace anyvisor {
+namespace {
+
+// All from docs/interop/qcow2.txt.
+constexpr std::uint32_t magic = 0x514649fb;  // "QFI" 0xfb
+constexpr std::uint32_t version = 3;
+constexpr std::uint32_t cluster_bits = 16;  // 64 KiB, qemu-img's default
+constexpr std::uint64_t cluster = 1ULL << cluster_bits;
+constexpr std::uint32_t refcount_order = 4;  // 16-bit reference counts
+constexpr std::uint32_t header_length = 104;
+constexpr std::uint32_t backing_format_extension = 0xe2792aca;
+constexpr std::size_t longest_backing_name = 1023;
+constexpr std::uint64_t sector = 512;
+// One entry of the L1 table stands for one L2 table (a cluster of 8-byte entries), each of them for a cluster.
+constexpr std::uint64_t bytes_per_l1_entry = cluster / 8 * cluster;
+constexpr std::uint64_t most_l1_bytes = 32ULL << 20;  // what QEMU opens
+// Where things stand: the header, the refcount table, its one block, the L1 table.
+constexpr std::uint64_t refcount_table_at = cluster, refcount_block_at = 2 * cluster, l1_at = 3 * cluster;
+
+class BigEndian {
+ public:
+  void u16(std::uint64_t value) { put(value, 2); }
+  void u32(std::uint64_t value) { put(value, 4); }
+  void u64(std::uint64_t value) { put(value, 8); }
+  void text(std::string_view text) { bytes_ += text; }
+  void align(std::size_t to) { bytes_.resize((bytes_.size() + to - 1) / to * to); }
+  std::size_t size() const { return bytes_.size(); }
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  void put(std::uint64_t value, int bytes) {
+    for (int i = bytes - 1; i >= 0; --i) bytes_ += static_cast<char>(value >> (8 * i) & 0xff);
+  }
+  std::string bytes_;
+};
+
+std::string make_header(const OverlaySpec& spec, std::uint64_t size, std::uint64_t l1_entries) {
+  BigEndian extensions;
+  extensions.u32(backing_format_extension);
+  extensions.u32(spec.backing_format.size());
+  extensions.text(spec.backing_format);
+  extensions.align(8);
+  extensions.u64(0);  // the end of the extensions
+
+  BigEndian header;
+  header.u32(magic);
+  header.u32(version);
+  header.u64(header_length + extensions.size());  // the backing file's name stands there
+  header.u32(spec.backing_file.size());
+  header.u32(cluster_bits);
+  header.u64(size);
+  header.u32(0);  // not encrypted
+  header.u32(l1_entries);
+  header.u64(l1_at);
+  header.u64(refcount_table_at);
+  header.u32(1);  // clusters of the refcount table
+  header.u32(0);  // no snapshots
+  header.u64(0);
+  header.u64(0);  // incompatible, compatible, autoclear features: none
+  header.u64(0);
+  header.u64(0);
+  header.u32(refcount_order);
+  header.u32(header_length);
+  header.text(extensions.bytes());
+  header.text(spec.backing_file);
+  return header.bytes();
+}
+
+Result<void> write_at(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail_errno("cannot write \"" + path + "\"", errno);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
+  }
+  return {};
+}
+
+Result<void> fill(int fd, const std::string& path, const OverlaySpec& spec, std::uint64_t size) {
+  const std::uint64_t l1_entries = (size + bytes_per_l1_entry - 1) / bytes_per_l1_entry;
+  const std::uint64_t l1_clusters = (l1_entries * 8 + cluster - 1) / cluster;
+  BigEndian refcount_table, refcounts;
+  refcount_table.u64(refcount_block_at);
+  for (std::uint64_t used = 0; used < l1_at / cluster + l1_clusters; ++used) refcounts.u16(1);
+  // The L1 table is all zeroes: a hole.
+  if (::ftruncate(fd, static_cast<off_t>(l1_at + l1_clusters * cluster)) != 0)
+    return fail_errno("cannot write \"" + path + "\"", errno);
+  ANYVISOR_CHECK(write_at(fd, refcounts.bytes(), refcount_block_at, path));
+  ANYVISOR_CHECK(write_at(fd, refcount_table.bytes(), refcount_table_at, path));
+  ANYVISOR_CHECK(write_at(fd, make_header(spec, size, l1_entries), 0, path));
+  if (::fsync(fd) != 0) return fail_errno("cannot flush \"" + path + "\"", errno);
+  return {};
+}
+
+}  // namespace
+
+Result<void> write_empty_overlay(const std::string& path, const OverlaySpec& spec) {
+  const std::uint64_t size = (spec.virtual_size + sector - 1) / sector * sector;
+  if (size == 0 || size / bytes_per_l1_entry >= most_l1_bytes / 8)
+    return fail(ErrorKind::invalid_argument,
+                "a qcow2 disk of " + std::to_string(spec.virtual_size) + " bytes cannot be made");
+  if (spec.backing_file.empty() || spec.backing_file.size() > longest_backing_name ||
+      spec.backing_file.find('/') != std::string::npos)
+    return fail(ErrorKind::invalid_argument, "\"" + spec.backing_file + "\" is no name of a backing file");
+  if (spec.backing_format != "qcow2" && spec.backing_format != "raw")
+    return fail(ErrorKind::invalid_argument,
+                "a backing file of format \"" + spec.backing_format + "\" is not supported");
+  Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!fd) return fail_errno("cannot create \"" + path + "\"", errno);
+  auto filled = fill(fd.get(), path, spec, size);
+  if (!filled) ::unlink(path.c_str());
+  return filled;
+}
+
+}  // namespace anyvisor

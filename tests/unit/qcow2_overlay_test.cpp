@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// Overlays that are written here, as the real qemu-img and qemu-io see them.
+#include "storage/qcow2_overlay.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "document/json.hpp"
+#include "process/spawn.hpp"
+#include "temporary_folder.hpp"
+
+namespace anyvisor {
+namespace {
+
+class Qcow2Overlay : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!find_program("qemu-img") || !find_program("qemu-io")) GTEST_SKIP() << "qemu-img or qemu-io is not installed";
+  }
+
+  std::string path(const std::string& name) const { return folder_ / name; }
+  void make_raw(const std::string& name, std::uint64_t size) {
+    std::ofstream(path(name)).close();
+    std::filesystem::resize_file(path(name), size);
+  }
+  static Captured run_tool(std::vector<std::string> argv) {
+    Command command;
+    command.argv = std::move(argv);
+    auto ran = run(command, std::chrono::steady_clock::now() + std::chrono::seconds(30));
+    EXPECT_TRUE(ran) << ran.error().message;
+    return ran ? *ran : Captured{-1, {}, {}};
+  }
+  // A tool that has to succeed; what it printed.
+  static std::string output_of(std::vector<std::string> argv) {
+    auto ran = run_tool(std::move(argv));
+    EXPECT_EQ(ran.status, 0) << ran.output << ran.errors;
+    return ran.output;
+  }
+
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(Qcow2Overlay, IsWhatQemuImgMakes) {
+  constexpr std::uint64_t mebibyte = 1 << 20;
+  for (std::uint64_t size :
+       {mebibyte, 512 * mebibyte, 512 * mebibyte + 512, 3000 * mebibyte, 10 * mebibyte * mebibyte}) {
+    SCOPED_TRACE(size);
+    make_raw("base.raw", size);
+    std::filesystem::remove(path("ours.qcow2"));
+    auto written = write_empty_overlay(path("ours.qcow2"), {"base.raw", "raw", size});
+    ASSERT_TRUE(written) << written.error().message;
+    output_of({"qemu-img", "create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", path("theirs.qcow2")});
+    output_of({"qemu-img", "check", "-q", path("ours.qcow2")});
+    auto describe = [&](const std::string& name) {
+      auto document = json::parse_object(output_of({"qemu-img", "info", "--output=json", path(name)}), "qemu-img info");
+      EXPECT_TRUE(document);
+      if (!document) return std::string();
+      return json::string_or(*document, "format") + " " + std::to_string(json::uint_or(*document, "virtual-size", 0)) +
+             " " + std::to_string(json::uint_or(*document, "cluster-size", 0)) + " " +
+             json::string_or(*document, "backing-filename") + " " +
+             json::string_or(*document, "backing-filename-format") + " " +
+             json::string_or(*document, "full-backing-filename");
+    };
+    EXPECT_EQ(describe("ours.qcow2"), describe("theirs.qcow2"));
+    struct stat status {};
+    ASSERT_EQ(stat(path("ours.qcow2").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777u, 0600u);
+    EXPECT_LE(status.st_blocks * 512, 256 << 10) << "it is as sparse as it can be";
+  }
+}
+
+TEST_F(Qcow2Overlay, TakesWritesAndShowsTheBackingFileElsewhere) {
+  constexpr std::uint64_t size = 1536ULL << 20;
+  make_raw("base.raw", size);
+  output_of({"qemu-io", "-f", "raw", "-c", "write -P 17 0 1M", "-c", "write -P 34 1535M 1M", path("base.raw")});
+  ASSERT_TRUE(write_empty_overlay(path("top.qcow2"), {"base.raw", "raw", size}));
+  output_of({"qemu-img", "compare", "-q", path("top.qcow2"), path("base.raw")});
+  output_of({"qemu-io", "-f", "qcow2", "-c", "write -P 51 900M 5M", "-c", "write -P 68 1535M 4k", path("top.qcow2")});
+  output_of({"qemu-img", "check", "-q", path("top.qcow2")});
+  const std::string seen = output_of({"qemu-io", "-r", "-f", "qcow2", "-c", "read -P 17 0 1M", "-c",
+                                      "read -P 51 900M 5M", "-c", "read -P 68 1535M 4k", "-c",
+                                      "read -P 34 1571844k 1020k", "-c", "read -P 0 10M 1M", path("top.qcow2")});
+  EXPECT_EQ(seen.find("Pattern verification failed"), std::string::npos) << seen;
+}
+
+TEST_F(Qcow2Overlay, RefusesWhatTheFormatHasNoRoomFor) {
+  const std::string file = path("top.qcow2");
+  EXPECT_EQ(write_empty_overlay(file, {"base.raw", "raw", 0}).error().kind, ErrorKind::invalid_argument);
+  EXPECT_EQ(write_empty_overlay(file, {"base.raw", "raw", 1ULL << 62}).error().kind, ErrorKind::invalid_argument);
+  EXPECT_EQ(write_empty_overlay(file, {"/etc/passwd", "raw", 512}).error().kind, ErrorKind::invalid_argument);
+  EXPECT_EQ(write_empty_overlay(file, {"base.vmdk", "vmdk", 512}).error().kind, ErrorKind::invalid_argument);
+  EXPECT_EQ(write_empty_overlay(file, {std::string(1024, 'x'), "raw", 512}).error().kind, ErrorKind::invalid_argument);
+  EXPECT_FALSE(std::filesystem::exists(file));
+  std::ofstream(file) << "mine";
+  EXPECT_EQ(write_empty_overlay(file, {"base.raw", "raw", 512}).error().kind, ErrorKind::already_exists);
+  EXPECT_EQ(std::filesystem::file_size(file), 4u) << "what is there stays";
+}
+
+}  // namespace
+}  // namespace anyvisor
