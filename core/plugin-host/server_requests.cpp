@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "log.hpp"
+#include "seed.hpp"
 #include "server.hpp"
 
 namespace anyvisor::host {
@@ -125,6 +126,10 @@ Result<json::Document> Server::execute(const std::string& method, const json::Va
     if (method == "machine.terminate") return machine_->terminate(params, call);
     if (method == "network.acquire") return machine_->acquire(params, call);
     return machine_->hop(verb, params, call);
+  }
+  if (method == "seed.write") {
+    if (!machine_) return fail(ErrorKind::unsupported, "this plugin-host has no instance");
+    return write_seed(options_.folder, params);
   }
   if (family != "backend" && family != "image_store" && family != "network")
     return fail(ErrorKind::unsupported, "no such method: " + method);
