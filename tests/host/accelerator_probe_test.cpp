@@ -94,6 +94,12 @@ TEST_F(AcceleratorProbe, OneThatDoesNotFinishIsNot) {
   EXPECT_TRUE(json::bool_or(*answer, "cached", false));
 }
 
+TEST_F(AcceleratorProbe, OnASlowHostTheLimitFollowsTheBaseline) {
+  auto answer = probe("sleep 1; echo GUEST", "sleep 0.9; echo GUEST", 200);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_TRUE(json::bool_or(*answer, "usable", false)) << reason(answer);
+}
+
 TEST_F(AcceleratorProbe, ACallThatRunsOutOfTimeSaysNothingAboutTheAccelerator) {
   auto answer = probe("sleep 60; echo GUEST", "echo GUEST", 30000, "vmm 1", milliseconds(200));
   ASSERT_FALSE(answer);
