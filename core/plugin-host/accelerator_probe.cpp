@@ -23,8 +23,8 @@ using Clock = std::chrono::steady_clock;
 // broken one, where the kernel interprets each instruction, is slower by a factor of 10 to 100.
 constexpr double slowest_useful = 2.0;
 constexpr milliseconds default_limit{5000};
-// How many times the candidate's limit emulation may take: a host that is slow itself (busy, or a guest of another) is slow
-// at both, and only the comparison tells that from a broken accelerator.
+// How many times the candidate's limit emulation may take: a host that is slow itself (busy, or a guest of another) is
+// slow at both, and only the comparison tells that from a broken accelerator.
 constexpr int baseline_patience = 8;
 constexpr std::size_t longest_reason = 300;
 
