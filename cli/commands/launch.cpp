@@ -8,6 +8,7 @@
 #include "command.hpp"
 #include "commands/instances.hpp"
 #include "commands/publish.hpp"
+#include "commands/user_data.hpp"
 #include "output/json.hpp"
 #include "session.hpp"
 
@@ -27,6 +28,8 @@ constexpr std::array options{
     Option{"firmware", 0, "auto|kernel|bios|uefi",
            "How it boots (default: auto, the image's kernel when it has one, else uefi)"},
     Option{"cmdline", 0, "TEXT", "Added to the image's kernel command line"},
+    Option{"cloud-init", 0, "FILE|-",
+           "User data for the guest's cloud-init: #cloud-config, a script, MIME, ...; -: from standard input"},
     Option{"backend", 0, "ID", "The plugin that runs it (default: the only one, or the usual one)"},
 };
 
@@ -34,7 +37,12 @@ constexpr const char* details =
     "IMAGE is the name or id of an image; it may be left out when there is only one. The instance is started.\n"
     "\n"
     "  anyvisor launch debian --name web --memory 2G --cpus 2 --publish 8080:80\n"
-    "  anyvisor launch debian --publish 0:22 --network restricted";
+    "  anyvisor launch debian --network restricted\n"
+    "  anyvisor launch debian --cloud-init setup.yaml\n"
+    "\n"
+    "A guest that runs cloud-init gets the instance's name as its hostname, a user who is reached by ssh with the "
+    "home\n"
+    "folder's key, and host keys that are known before its first boot; --cloud-init adds to that.";
 
 Firmware firmware_of(const std::string& text) {
   if (text == "kernel") return Firmware::kernel;
@@ -64,6 +72,7 @@ LaunchRequest read_request(const Arguments& arguments) {
   request.disk = arguments.size("disk", request.disk);
   request.firmware = firmware_of(arguments.choice("firmware", {"auto", "kernel", "bios", "uefi"}, "auto"));
   request.command_line = arguments.value("cmdline");
+  if (arguments.has("cloud-init")) request.user_data = read_user_data(arguments.value("cloud-init"));
   const std::string network = arguments.choice("network", {"user", "restricted", "none"}, "user");
   NetworkRequest attachment;
   attachment.restricted = network == "restricted";

@@ -7,6 +7,7 @@
 #include "instance/collect.hpp"
 #include "instance/identifier.hpp"
 #include "instance/intent.hpp"
+#include "instance/launch_identity.hpp"
 #include "instance/locked_instance.hpp"
 #include "instance/machine_control.hpp"
 #include "instance/operations.hpp"
@@ -139,12 +140,17 @@ Result<LockedInstance> publish(const Workspace& workspace, StagedFolder staged, 
   return LockedInstance{std::move(record), folder, std::move(lock)};
 }
 
-Result<void> start_machine(const Workspace& workspace, LockedInstance& locked, PhaseClock& clock) {
+Result<void> start_machine(const Workspace& workspace, LockedInstance& locked,
+                           const std::optional<GuestIdentity>& identity, PhaseClock& clock) {
   Operation& operation = clock.operation();
   clock.begin("plugin-host");
   ANYVISOR_TRY(auto machine, MachineControl::reach(workspace, locked.record, host_patience));
   clock.begin("capabilities");
   ANYVISOR_CHECK(machine.check_capabilities(operation));
+  if (identity) {
+    clock.begin("seed");
+    ANYVISOR_CHECK(write_seed(*identity, locked.record, machine, operation));
+  }
   clock.begin("VMM start");
   ANYVISOR_TRY(locked.record.hardware, machine.create(operation));
   clock.begin("boot");
@@ -167,6 +173,10 @@ void undo(const Workspace& workspace, LockedInstance locked) {
 Result<std::string> launch(const Workspace& workspace, const LaunchRequest& request, PhaseClock& clock) {
   clock.begin("check");
   ANYVISOR_CHECK(check_request(request));
+  UserData user_data;
+  if (!request.user_data.empty()) {
+    ANYVISOR_TRY(user_data, read_user_data(request.user_data));
+  }
   recover_unfinished(workspace);
   ANYVISOR_TRY(ImageRecord image, ImageCatalog(workspace.home).find(request.image));
   if (request.disk != 0 && request.disk < image.virtual_size)
@@ -187,11 +197,14 @@ Result<std::string> launch(const Workspace& workspace, const LaunchRequest& requ
   record.created = now_utc();
   record.smbios_uuid = new_random_uuid();
   record.vmgenid = new_random_uuid();
+  clock.begin("keys");
+  ANYVISOR_TRY(const auto identity, choose_identity(workspace, image, std::move(user_data), record));
 
   clock.begin("disk");
   auto build = [&]() -> Result<LockedInstance> {
     ANYVISOR_TRY(StagedFolder staged, StagedFolder::make(workspace, record.id));
     ANYVISOR_CHECK(stage_files(workspace, image, request.disk, staged, record));
+    if (identity) ANYVISOR_CHECK(stage_identity(*identity, staged));
     clock.begin("publish");
     return publish(workspace, std::move(staged), std::move(record));
   };
@@ -201,7 +214,7 @@ Result<std::string> launch(const Workspace& workspace, const LaunchRequest& requ
     return tl::unexpected(std::move(locked).error());
   }
   std::string id = locked->record.id, name = locked->record.name;
-  if (auto started = start_machine(workspace, *locked, clock); !started) {
+  if (auto started = start_machine(workspace, *locked, identity, clock); !started) {
     clock.begin("undo");
     undo(workspace, std::move(*locked));
     return in_context("cannot launch \"" + name + "\"", std::move(started).error());

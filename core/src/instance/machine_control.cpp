@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 // else is short.
 constexpr milliseconds attach_limit{10000};
 constexpr milliseconds capabilities_limit{60000};  // may probe an accelerator
+constexpr milliseconds seed_limit{30000};
 constexpr milliseconds network_limit{30000};
 constexpr milliseconds create_limit{60000};
 constexpr milliseconds hop_limit{30000};
@@ -93,13 +94,26 @@ Result<json::Document> MachineControl::check_capabilities(Operation& operation) 
   json::set_copy(params, request, "machine", machine);
   json::set_value(params, params, "request", std::move(request));
   ANYVISOR_TRY(auto report, call("backend.capabilities", params, capabilities_limit, operation));
-  std::string needed = record_.boot_method == "kernel" ? "kernel_boot" : "firmware";
-  if (const auto* capabilities = json::object_or_null(report, "capabilities"))
-    if (const auto* answer = json::object_or_null(*capabilities, needed.c_str());
-        answer && json::string_or(*answer, "answer") != "yes")
-      return fail(ErrorKind::unsupported, "the backend \"" + record_.backend +
-                                              "\" cannot boot this machine: " + json::string_or(*answer, "reason"));
+  const auto* capabilities = json::object_or_null(report, "capabilities");
+  const auto require = [&](const char* needed, const char* what) -> Result<void> {
+    const auto* answer = capabilities ? json::object_or_null(*capabilities, needed) : nullptr;
+    if (!answer || json::string_or(*answer, "answer") == "yes") return {};
+    return fail(ErrorKind::unsupported, "the backend \"" + record_.backend + "\" cannot " + what +
+                                            " this machine: " + json::string_or(*answer, "reason"));
+  };
+  ANYVISOR_CHECK(require(record_.boot_method == "kernel" ? "kernel_boot" : "firmware", "boot"));
+  if (record_.has_seed) ANYVISOR_CHECK(require("config_disk", "give a seed disk to"));
   return report;
+}
+
+Result<void> MachineControl::write_seed(const std::vector<std::pair<std::string, std::string>>& files,
+                                        Operation& operation) {
+  auto params = json::make_object();
+  json::Value texts(rapidjson::kObjectType);
+  for (const auto& [name, text] : files) json::set(params, texts, name.c_str(), text);
+  json::set_value(params, params, "files", std::move(texts));
+  ANYVISOR_CHECK(call("seed.write", params, seed_limit, operation));
+  return {};
 }
 
 Result<std::string> MachineControl::create(Operation& operation) {

@@ -28,6 +28,8 @@ class MachineControl {
 
   // The report for this machine. Fails with `unsupported` when it answers "no" to something that the machine needs.
   Result<json::Document> check_capabilities(Operation& operation);
+  // The instance's seed.iso, of files and their texts. Errors: exhausted, backend_failed.
+  Result<void> write_seed(const std::vector<std::pair<std::string, std::string>>& files, Operation& operation);
   // Stopped>Created: acquires the networks, starts the VMM. Returns the guest-visible hardware (JSON).
   Result<std::string> create(Operation& operation);
   Result<void> boot(Operation& operation);              // > Running

@@ -55,6 +55,13 @@ Result<json::Document> make_machine_document(const Workspace& workspace, const I
     disks.PushBack(disk, document.GetAllocator());
   }
   json::set_value(document, root, "disks", std::move(disks));
+  if (record.has_seed) {
+    json::Value seed(rapidjson::kObjectType);
+    json::set(document, seed, "path", folder + "/seed.iso");
+    json::set(document, seed, "format", "raw");
+    json::set(document, seed, "label", "cidata");
+    json::set_value(document, root, "config_disk", std::move(seed));
+  }
 
   json::Value identity(rapidjson::kObjectType);
   json::set(document, identity, "smbios_uuid", record.smbios_uuid);
