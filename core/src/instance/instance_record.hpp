@@ -28,7 +28,7 @@ struct InstanceRecord {
   std::string boot_method;   // "kernel" or "firmware"
   std::string firmware;      // "bios" or "uefi" when booted by firmware
   bool has_initrd = false;   // files `kernel` and `initrd` in the instance's folder
-  std::string command_line;
+  std::string command_line;  // {hostname} in it stands for the instance's name
   std::vector<NetworkRecord> networks;
   std::string user;       // who anyvisor logs in as over ssh; empty: there is no such way into this guest
   bool has_seed = false;  // file `seed.iso` in the instance's folder: cloud-init's NoCloud data

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
 // launch: check, stage, publish, start. A launch that fails or is killed leaves nothing.
-#include <algorithm>
-#include <set>
-
 #include "image/image_catalog.hpp"
 #include "instance/collect.hpp"
 #include "instance/identifier.hpp"
@@ -11,6 +8,7 @@
 #include "instance/locked_instance.hpp"
 #include "instance/machine_control.hpp"
 #include "instance/operations.hpp"
+#include "instance/publish.hpp"
 #include "instance/staged_folder.hpp"
 #include "process/process_identity.hpp"
 
@@ -21,7 +19,6 @@ using std::chrono::milliseconds;
 
 constexpr std::uint64_t mebibyte = 1ULL << 20;
 constexpr unsigned most_cpus = 1024;  // a slip of the finger is caught here; what the backend can is its own answer
-constexpr milliseconds names_patience{10000};
 constexpr milliseconds host_patience{10000};
 constexpr milliseconds collect_patience{2000};
 
@@ -56,13 +53,6 @@ Result<std::string> choose_backend(const Workspace& workspace, const std::string
   for (const auto& backend : backends) list += (list.empty() ? "" : ", ") + backend.id;
   return fail(ErrorKind::invalid_argument, "there are several backends: " + list, "choose one with --backend",
               "/backend");
-}
-
-std::string with_hostname(std::string text, const std::string& name) {
-  constexpr std::string_view placeholder = "{hostname}";
-  for (auto at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder, at + name.size()))
-    text.replace(at, placeholder.size(), name);
-  return text;
 }
 
 Result<void> choose_boot(const LaunchRequest& request, const ImageRecord& image, InstanceRecord& record) {
@@ -111,33 +101,6 @@ Result<void> stage_files(const Workspace& workspace, const ImageRecord& image, s
   record.disk = new_id();
   ANYVISOR_CHECK(workspace.disks.create_overlay(record.disk, backing, disk_size, "instance " + record.id));
   return {};
-}
-
-// Name and MACs are chosen, and taken, under names.lock.
-Result<LockedInstance> publish(const Workspace& workspace, StagedFolder staged, InstanceRecord record) {
-  ANYVISOR_TRY(FileLock names, FileLock::acquire(workspace.home.names_lock(), FileLock::Mode::exclusive, names_patience,
-                                                 "the list of names"));
-  ANYVISOR_TRY(auto entries, read_instances(workspace));
-  std::set<std::string> taken, macs;
-  for (const auto& entry : entries)
-    if (entry.record) {
-      taken.insert(entry.record->name);
-      for (const auto& network : entry.record->networks) macs.insert(network.mac);
-    }
-  if (record.name.empty()) record.name = make_up_name([&](const std::string& name) { return taken.contains(name); });
-  if (taken.contains(record.name))
-    return fail(ErrorKind::already_exists, "instance \"" + record.name + "\" already exists",
-                "choose another --name, or delete it with 'anyvisor delete " + record.name + "'", "/name");
-  for (auto& network : record.networks) do
-      network.mac = new_mac();
-    while (!macs.insert(network.mac).second);
-  record.command_line = with_hostname(record.command_line, record.name);
-
-  ANYVISOR_CHECK(staged.write("instance.json", render(record)));
-  ANYVISOR_CHECK(staged.write("intent.json", render(Intent{"launch", false, ""})));
-  std::string folder = workspace.home.instance(record.id);
-  ANYVISOR_TRY(FileLock lock, staged.publish(folder));
-  return LockedInstance{std::move(record), folder, std::move(lock)};
 }
 
 Result<void> start_machine(const Workspace& workspace, LockedInstance& locked,
@@ -206,7 +169,7 @@ Result<std::string> launch(const Workspace& workspace, const LaunchRequest& requ
     ANYVISOR_CHECK(stage_files(workspace, image, request.disk, staged, record));
     if (identity) ANYVISOR_CHECK(stage_identity(*identity, staged));
     clock.begin("publish");
-    return publish(workspace, std::move(staged), std::move(record));
+    return publish_instance(workspace, std::move(staged), std::move(record), make_up_name, "launch");
   };
   auto locked = build();
   if (!locked) {

@@ -22,6 +22,13 @@ Result<json::Value> make_disk(const Workspace& workspace, const std::string& id,
   return disk;
 }
 
+std::string with_hostname(std::string text, const std::string& name) {
+  constexpr std::string_view placeholder = "{hostname}";
+  for (auto at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder, at + name.size()))
+    text.replace(at, placeholder.size(), name);
+  return text;
+}
+
 }  // namespace
 
 Result<json::Document> make_machine_document(const Workspace& workspace, const InstanceRecord& record) {
@@ -42,7 +49,8 @@ Result<json::Document> make_machine_document(const Workspace& workspace, const I
   if (record.boot_method == "kernel") {
     json::set(document, boot, "kernel", folder + "/kernel");
     if (record.has_initrd) json::set(document, boot, "initrd", folder + "/initrd");
-    if (!record.command_line.empty()) json::set(document, boot, "command_line", record.command_line);
+    if (!record.command_line.empty())
+      json::set(document, boot, "command_line", with_hostname(record.command_line, record.name));
   } else {
     json::set(document, boot, "firmware", record.firmware);
     if (record.firmware == "uefi") json::set(document, boot, "variables", folder + "/nvram.fd");

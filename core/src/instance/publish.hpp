@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// The moment at which a new instance begins to exist: its name and its MACs are chosen and taken, then one rename.
+#pragma once
+
+#include <functional>
+
+#include "instance/locked_instance.hpp"
+#include "instance/staged_folder.hpp"
+
+namespace anyvisor {
+
+using IsTaken = std::function<bool(const std::string&)>;
+
+// `record` without a name gets the one that `choose_name` makes of the taken ones; every network attachment gets a MAC
+// that no other instance of this home has. `prepare`, where given, then writes what depends on them into the staged
+// folder. `operation`: whose intent the published instance has; empty: none. Errors: already_exists (field /name),
+// busy, exhausted.
+Result<LockedInstance> publish_instance(
+    const Workspace& workspace, StagedFolder staged, InstanceRecord record,
+    const std::function<std::string(const IsTaken&)>& choose_name, const std::string& operation,
+    const std::function<Result<void>(const InstanceRecord&, StagedFolder&)>& prepare = {});
+
+}  // namespace anyvisor
