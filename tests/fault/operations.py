@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: MIT
 """The operations of the sweep: what they start from, the command, and what must be true once it was repeated.
 
-prepare(run): brings about what the operation starts from, by run(ARGUMENT...).
+prepare(home, run): brings about what the operation starts from, by run(ARGUMENT...).
 """
+
+import os
+import shutil
 
 from harness import processes
 from harness.suite import check, seconds
 
 NAME = "guest"
 IMAGE = "with-disk"
+USER_DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "user-data.yaml")  # with it a guest gets a seed
 
 
 def launch_arguments(name):
-    return ["launch", IMAGE, "--name", name, "--memory", "32M", "--network", "user", "--publish", "0:80"]
+    return ["launch", IMAGE, "--name", name, "--memory", "32M", "--network", "user", "--publish", "0:80",
+            "--cloud-init", USER_DATA]
 
 
 def check_running(home):
@@ -21,6 +26,19 @@ def check_running(home):
     check(not info["state_error"] and not info["intent"], f"Running, and yet: {info}")
     said = len(home.console(NAME))
     check(processes.until(lambda: len(home.console(NAME)) > said, seconds(20)), f"Running, and its console says nothing: {info}")
+
+
+def check_identity(home):
+    """The seed, what is pinned of it, and the home's key pair are there and whole."""
+    folder = home.folder(home.info(NAME))
+    key = os.path.join(home.path, "ssh", "id_ed25519")
+    for path in (key, key + ".pub", *(os.path.join(folder, name) for name in ("seed.iso", "known_hosts", "user-data"))):
+        status = os.stat(path)
+        check(status.st_size > 0 and not status.st_mode & 0o077, f"{path}: {status}")
+    with open(key + ".pub", "rb") as public, open(os.path.join(folder, "seed.iso"), "rb") as seed:
+        check(public.read().strip() in seed.read(), "the seed does not hold the home's key")
+    left = [name for name in os.listdir(os.path.join(home.path, "ssh")) if name.endswith(".tmp")]
+    check(not left, f"temporary files are left beside the key: {left}")
 
 
 def check_stopped(home):
@@ -41,8 +59,9 @@ class Launch:
     command = "launch"
     arguments = launch_arguments(NAME)
 
-    def prepare(self, run):
-        pass
+    def prepare(self, home, run):
+        # The home folder's key pair is made anew each time.
+        shutil.rmtree(os.path.join(home.path, "ssh"), ignore_errors=True)
 
     def repeat(self, home):
         result = home.run(*self.arguments, "--format", "json", ok=False)
@@ -53,13 +72,14 @@ class Launch:
             check(info and info["state"] in ("Running", "Stopped"), f"launched, and yet: {info}")
             home.run("start", NAME)
         check_running(home)
+        check_identity(home)
 
 
 class Start:
     command = "start"
     arguments = ["start", NAME]
 
-    def prepare(self, run):
+    def prepare(self, home, run):
         run(*launch_arguments(NAME))
         run("stop", NAME, "--force")
 
@@ -72,7 +92,7 @@ class Stop:
     command = "stop"
     arguments = ["stop", NAME, "--force"]
 
-    def prepare(self, run):
+    def prepare(self, home, run):
         run(*launch_arguments(NAME))
 
     def repeat(self, home):
@@ -89,7 +109,7 @@ class Delete:
     command = "delete"
     arguments = ["delete", NAME, "--force"]
 
-    def prepare(self, run):
+    def prepare(self, home, run):
         run(*launch_arguments(NAME))
 
     def repeat(self, home):

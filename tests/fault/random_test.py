@@ -20,7 +20,7 @@ ROUNDS = 3  # for each operation and victim
 
 def one_kill(home, operation, kind, longest, chance):
     """Kills somewhere in the first `longest` seconds; returns the time that the command took when it survived."""
-    operation.prepare(home.run)
+    operation.prepare(home, home.run)
     moment = chance.uniform(0, longest)
     with invariants.Observer(home, operations.NAME) as observer:
         command = home.begin(*operation.arguments)
@@ -41,7 +41,7 @@ def random_moments():
         prepare_home(home)
         for name, make in operations.OPERATIONS.items():
             operation = make()
-            operation.prepare(home.run)
+            operation.prepare(home, home.run)
             longest = home.run(*operation.arguments).elapsed
             home.run("delete", operations.NAME, "--force", ok=False)
             for number in range(ROUNDS):

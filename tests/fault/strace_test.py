@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from fault.operations import USER_DATA  # noqa: E402
 from fault.strace_log import TRACED, Log  # noqa: E402
 from harness import processes, suite  # noqa: E402
 from harness.home import Home  # noqa: E402
@@ -24,7 +25,7 @@ set -e
 "$@" start guest
 "$@" stop guest --timeout 1
 "$@" delete guest
-"$@" launch with-disk --name guest --memory 32M --network none
+"$@" launch with-disk --name guest --memory 32M --network none --cloud-init "$USER_DATA"
 "$@" delete guest --force
 """
 
@@ -49,7 +50,7 @@ def trace(home, script):
             home.cli, "--home", home.path]
     said = os.path.join(home.base, "said")
     with open(said, "w", encoding="utf-8") as out:
-        child = processes.start(argv, env=home.environment({"ASAN_OPTIONS": "detect_leaks=0", "LSAN_OPTIONS": "detect_leaks=0"}), stdout=out, stderr=out)
+        child = processes.start(argv, env=home.environment({"USER_DATA": USER_DATA, "ASAN_OPTIONS": "detect_leaks=0", "LSAN_OPTIONS": "detect_leaks=0"}), stdout=out, stderr=out)
     code = child.wait(seconds(100))
     with open(said, encoding="utf-8") as answers, open(file, encoding="utf-8", errors="replace") as lines:
         check(code == 0, f"the commands under strace ended with {code}: {answers.read()}")

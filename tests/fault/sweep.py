@@ -41,7 +41,7 @@ def record(operation):
         prepare_home(home)
         log = os.path.join(home.base, "points")
         logged = {"ANYVISOR_POINTS_LOG": log}
-        operation.prepare(lambda *arguments: home.run(*arguments, env=logged))
+        operation.prepare(home, lambda *arguments: home.run(*arguments, env=logged))
         first = len(points.read_passings(log))
         home.run(*operation.arguments, env=logged)
         processes.until(lambda: not processes.plugin_hosts(), 1)  # what it still has to do belongs to the operation
@@ -68,7 +68,7 @@ def strike(home, operation, point, kind):
         result = home.finish(command)
         check(result.code == 0, str(result))
 
-    operation.prepare(run)
+    operation.prepare(home, run)
     with invariants.Observer(home, operations.NAME) as observer:
         command = home.begin(*operation.arguments, env=stop.env())
         stopped = stop.caught(command)
