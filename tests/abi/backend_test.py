@@ -16,7 +16,8 @@ import tempfile
 import time
 import unittest
 
-from plugin_host import Ended, Failed, PluginHost
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "sdk/conformance"))
+from plugin_host import Ended, Failed, PluginHost  # noqa: E402
 
 BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
 PROGRAM = str(BUILD / "stage/libexec/anyvisor/plugin-host")

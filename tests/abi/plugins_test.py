@@ -17,7 +17,8 @@ import time
 import unittest
 
 import bad_cases
-from plugin_host import Ended, Failed, PluginHost
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "sdk/conformance"))
+from plugin_host import Ended, Failed, PluginHost  # noqa: E402
 
 BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
 FACTOR = int(os.environ.get("ANYVISOR_TEST_TIME_FACTOR", "1"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A client of the plugin-host's protocol (ARCHITECTURE.md), for tests."""
+"""A client of the plugin-host's protocol (ARCHITECTURE.md): for this suite and for the tests of the project."""
 
 import json
 import os

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""What a backend may leave out. Where it says yes, it is done; where it says no, the call says why and changes nothing."""
+
+import pathlib
+import shutil
+
+import schema
+from machines import Machine
+from outcome import Declined, Failure, check
+
+MAC = "52:54:00:c0:4f:02"
+
+
+def can(machine, name, method, /, **params):
+    """Whether the capability is there. If not, the call has to answer `unsupported` with a reason; then it is declined."""
+    subject = machine.subject
+    answer, reason = subject.capability(name)
+    if answer == "yes":
+        return
+    speaks = subject.capability("console")[0] == "yes"
+    before = machine.count() if speaks else 0
+    error = machine.refusal(method, **params)
+    check(error["kind"] == "unsupported", f"capability {name} is {answer}, and {method} fails so: {error}")
+    machine.expect("running")
+    if speaks:
+        machine.wait_for_count(before + 1)
+    raise Declined(f"{name}: {reason}")
+
+
+def running(subject):
+    machine = Machine(subject)
+    machine.start()
+    if subject.capability("console")[0] == "yes":
+        machine.wait_for_count(3)
+    return machine
+
+
+def save_and_restore(subject):
+    """The restored guest goes on at the next number."""
+    with running(subject) as machine:
+        folder = machine.folder / "saved"
+        folder.mkdir()
+        for name in ("save", "restore"):
+            can(machine, name, f"machine.{name}", folder=str(folder))
+        machine.call("machine.pause")
+        reply = machine.call("machine.save", folder=str(folder))
+        wrong = schema.problems(reply, "save-reply")
+        check(not wrong, f"save answers {wrong}")
+        counted = machine.count()
+        machine.terminate()
+        machine.create()
+        check(machine.call("machine.restore", folder=str(folder))["state"] == "paused", "restore does not lead to paused")
+        machine.call("machine.resume")
+        machine.wait_for_count(counted + 5)
+
+
+def fork(subject):
+    with running(subject) as machine:
+        can(machine, "fork", "machine.fork", template=str(machine.folder), machine=machine.document)
+        raise Failure("capability fork is yes, and this suite does not know yet how to prove it")
+
+
+def hotplug_disk(subject):
+    with running(subject) as machine:
+        path = pathlib.Path(shutil.copy(subject.guests / "disk.img", machine.folder / "hot.img"))
+        device = {"kind": "disk", "id": "hot", "path": str(path), "format": "raw",
+                  "chain": [{"path": str(path), "format": "raw"}]}
+        can(machine, "hotplug_disk", "machine.attach_device", device=device)
+        machine.call("machine.attach_device", device=device)
+        check(machine.refusal("machine.attach_device", device=device)["kind"] == "already_exists", "one disk, attached twice")
+        machine.call("machine.detach_device", id="hot")
+        machine.wait_for_count(machine.count() + 3)
+
+
+def hotplug_nic(subject):
+    with running(subject) as machine:
+        device = {"kind": "nic", "id": "net9", "mac": MAC, "mode": "none"}
+        can(machine, "hotplug_nic", "machine.attach_device", device=device)
+        machine.call("machine.attach_device", device=device)
+        machine.call("machine.detach_device", id="net9")
+        machine.wait_for_count(machine.count() + 3)
+
+
+def resize_cpus(subject):
+    with running(subject) as machine:
+        can(machine, "hotplug_cpu", "machine.resize", cpus=2)
+    with Machine(subject, max_cpus=2) as machine:
+        machine.start()
+        machine.call("machine.resize", cpus=2)
+        machine.wait_for_count(machine.count() + 3)
+
+
+def resize_memory(subject):
+    size = 128 << 20
+    with running(subject) as machine:
+        can(machine, "hotplug_memory", "machine.resize", memory=size)
+    with Machine(subject, memory={"size": 64 << 20, "hotplug_size": 256 << 20}) as machine:
+        machine.start()
+        machine.call("machine.resize", memory=size)
+        machine.wait_for_count(machine.count() + 3)
+
+
+STEPS = [save_and_restore, fork, hotplug_disk, hotplug_nic, resize_cpus, resize_memory]

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""The way a person takes: the `anyvisor` command with --backend."""
+
+import json
+import os
+import subprocess
+
+from machines import alive, wait_until
+from outcome import Declined, Failure, check
+
+NAME = "conformance"
+ABSENT = ("unavailable", "not_found", "not_ready")  # kinds of error when an image cannot be had on this machine
+
+
+class CommandFailed(Exception):
+    def __init__(self, error):
+        super().__init__(error.get("message", ""))
+        self.error = error
+
+
+class Cli:
+    """The command, on a home folder of its own below the suite's."""
+
+    def __init__(self, subject):
+        if not subject.options.cli:
+            raise Declined("no `anyvisor` command was found: --cli names one")
+        self.subject, self.home = subject, subject.work / "cli-home"
+        self.environment = dict(os.environ, HOME=str(subject.work))
+        # The plugin alone: what else lies in its folder is not under test.
+        own = subject.work / "plugins"
+        own.mkdir(mode=0o700, exist_ok=True)
+        if not (own / subject.plugin.name).exists():
+            (own / subject.plugin.name).symlink_to(subject.plugin)
+        self.environment["ANYVISOR_PLUGIN_PATH"] = str(own)
+
+    def __call__(self, *arguments, seconds=30, check_exit=True):
+        command = [str(self.subject.options.cli), "--home", str(self.home), *map(str, arguments)]
+        done = subprocess.run(command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=self.subject.seconds(seconds))
+        if check_exit and done.returncode:
+            text = done.stderr.decode(errors="replace")
+            try:
+                raise CommandFailed(json.loads(text.strip().splitlines()[-1])["error"])
+            except (ValueError, KeyError, IndexError):
+                raise CommandFailed({"kind": "unknown", "message": f"{arguments[0]}: exit status {done.returncode}: {text[-500:]}"})
+        return done
+
+    def json(self, *arguments, **limits):
+        out = self(*arguments, "--format", "json", **limits).stdout
+        return json.loads(out) if out.strip() else None
+
+    def info(self, name=NAME):
+        found = self.json("info", name)
+        return found[0] if isinstance(found, list) else found
+
+    def remove(self):
+        self("delete", "--force", NAME, check_exit=False)
+
+
+def command_line(subject):
+    """import, launch, console, stop, start, delete: nothing is left."""
+    cli = Cli(subject)
+    speaks = subject.capability("console")[0] == "yes"
+    cli("image", "import", "--kernel", subject.guests / "tiny.elf", "--name", "tiny")
+    try:
+        cli.json("launch", "tiny", "--name", NAME, "--backend", subject.id, "--memory", "32M", "--network", "none")
+        info = cli.info()
+        check(info["state"] == "Running" and info["backend"] == subject.id, f"launched, and info says {info}")
+        if speaks:
+            check(wait_until(lambda: cli("logs", NAME).stdout.count(b"\n") > 5, subject.seconds(20)), "logs shows no counter")
+        cli("stop", "--force", NAME)
+        check(cli.info()["state"] == "Stopped" and not alive(info["vmm_pid"]), "stop --force leaves it running")
+        cli("start", NAME)
+        info = cli.info()
+        check(info["state"] == "Running", f"started, and info says {info}")
+        cli("delete", "--force", NAME)
+        check(not alive(info["vmm_pid"]), "delete leaves the VMM")
+    except CommandFailed as failed:
+        raise Failure(f"{failed.error}")
+    finally:
+        cli.remove()
+    left = [path.name for path in (cli.home / "instances").iterdir()] + [path.name for path in (cli.home / "staging").iterdir()]
+    check(not left, f"the home folder keeps {left}")
+
+
+def debian_guest(subject):
+    """A real Debian: launched, reached by ssh, told a command, shut down by itself, started again."""
+    if not subject.options.debian:
+        raise Declined("not asked for: --debian")
+    subject.need("kernel_boot")
+    cli = Cli(subject)
+    try:
+        try:
+            cli.json("launch", subject.options.debian, "--name", NAME, "--backend", subject.id, "--memory", "768M",
+                     "--network", "restricted", "--wait", "ssh", seconds=240)
+        except CommandFailed as failed:
+            if failed.error["kind"] in ABSENT:
+                raise Declined(f"the image cannot be had: {failed.error['message']}")
+            raise
+        info = cli.info()
+        check(info["state"] == "Running", f"launched, and info says {info}")
+        words = cli("exec", NAME, "--", "hostname", seconds=60).stdout.decode().strip()
+        check(words == NAME, f"its hostname is {words!r}")
+        status = cli("exec", NAME, "--", "sh", "-c", "exit 7", seconds=60, check_exit=False).returncode
+        check(status == 7, f"`exit 7` in the guest comes out as {status}")
+        cli("stop", NAME, seconds=120)
+        check(cli.info()["state"] == "Stopped", f"stopped, and info says {cli.info()['state']}")
+    except CommandFailed as failed:
+        raise Failure(f"{failed.error}")
+    finally:
+        cli.remove()
+
+
+STEPS = [command_line, debian_guest]

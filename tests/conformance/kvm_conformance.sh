@@ -1,0 +1,14 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The conformance suite on QEMU under a KVM that works: in the rig. One Debian guest, when its image is there; tiny ones else.
+#   kvm_conformance.sh BUILD_FOLDER
+# $ANYVISOR_DEBIAN_CACHE: where the Debian image was built. The report comes to BUILD_FOLDER/conformance-kvm.
+set -euo pipefail
+build=$1
+source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+export ANYVISOR_RIG_CACHE=${ANYVISOR_RIG_CACHE:-$build/rig}
+results=$build/conformance-kvm
+rm -rf "$results"
+cache=${ANYVISOR_DEBIAN_CACHE:-} mount=()
+if [ -n "$cache" ] && [ -d "$cache" ]; then mount=(--mount "$cache=/debian"); fi
+"$source/tests/guests/rig" --build "$build" --seconds 840 --results "$results" "${mount[@]}" -- tests/conformance/in_the_rig.sh
