@@ -34,6 +34,10 @@ REFUSED = [
     (["launch", "x", "--network", "none", "-p", "80:80"], 1, "--publish needs a network"),
     (["launch", "x", "--network", "bridge"], 1, "use user, restricted or none"),
     (["launch", "x", "--firmware", "efi"], 1, "use auto, kernel, bios or uefi"),
+    (["launch", "x", "--cloud-init", "/"], 1, '--cloud-init "/": that is a folder'),
+    (["launch", "x", "--cloud-init", "/dev/null"], 1, "the file is empty"),
+    (["launch", "x", "--cloud-init", "-"], 1, "nothing came on standard input"),
+    (["launch", "x", "--cloud-init", "/nowhere/file"], 3, 'cannot read "/nowhere/file"'),
     (["launch", "a", "b"], 1, 'does not know what to do with "b"'),
     (["launch"], 3, "bring one with: anyvisor image import"),
     (["stop"], 1, "needs NAME..."),
@@ -77,6 +81,25 @@ def refusals_in_json():
             error = json.loads(result.err)["error"]
             check(result.code == code == error["exit_code"] and error["message"], str(result))
             check((error["kind"] == "usage") == (code == 1), str(result))
+
+
+def user_data_is_checked_first():
+    """Before an image is looked for, fetched or anything else is done."""
+    with Home() as home:
+        path = os.path.join(home.base, "user-data")
+        for content, code, wanted in ((b"#cloud-config\npackages: [jq\nx: 1\n", 6, "(line 3, column"),
+                                      (b"packages: [jq]\n", 6, "begins with the line #cloud-config"),
+                                      (b"\x1f\x8b\x08\x00", 6, "no text in UTF-8"),
+                                      (b"#!" + b"x" * (1 << 20), 6, "too large"),
+                                      (b"#cloud-config\nvendor_data: {enabled: false}\n", 6, "(line 2, column"),
+                                      (b"#cloud-config\npackages: [jq]\n", 3, '"x" does not exist'),
+                                      (b"#!/bin/sh\n", 3, '"x" does not exist')):
+            with open(path, "wb") as file:
+                file.write(content)
+            result = home.run("launch", "x", "--cloud-init", path, ok=False)
+            check(result.code == code and wanted in result.err and not result.out, f"{content[:40]}: wanted {code}, {wanted}: {result}")
+        check(not os.listdir(os.path.join(home.path, "instances")) and not os.path.exists(os.path.join(home.path, "ssh")),
+              f"something was made: {home.files()}")
 
 
 def control_characters_in_messages():
@@ -162,6 +185,6 @@ def documented_json():
 
 
 if __name__ == "__main__":
-    suite.main(refusals, refusals_in_json, control_characters_in_messages, help_of_every_command,
+    suite.main(refusals, user_data_is_checked_first, refusals_in_json, control_characters_in_messages, help_of_every_command,
                options_before_and_after_the_command, an_empty_home, several_names, version, output_that_cannot_be_written,
                documented_exit_codes, documented_json)
