@@ -48,7 +48,7 @@ TEST(CloudConfig, BringsIdentityUserAndKeys) {
   EXPECT_EQ(vendor["user"]["ssh_authorized_keys"][0].as<std::string>(), "ssh-ed25519 AAAAhome");
   EXPECT_EQ(vendor["ssh_keys"].size(), 4u);
   EXPECT_EQ(vendor["ssh_keys"]["ed25519_private"].as<std::string>(), identity.host_keys[0].private_key);
-  EXPECT_EQ(vendor["ssh_keys"]["ecdsa_public"].as<std::string>(), identity.host_keys[1].public_key);
+  EXPECT_EQ(vendor["ssh_keys"]["ecdsa_public"].as<std::string>(), identity.host_keys[1].public_key + "\n");
   for (const char* left_alone : {"manage_etc_hosts", "growpart", "resize_rootfs", "users"})
     EXPECT_FALSE(vendor[left_alone].IsDefined()) << left_alone;
 

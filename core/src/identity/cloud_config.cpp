@@ -31,7 +31,7 @@ std::string vendor_data(const GuestIdentity& identity) {
   for (const auto& key : identity.host_keys) {
     const std::string type(short_name(key.type));
     json::set(document, keys, (type + "_private").c_str(), key.private_key);
-    json::set(document, keys, (type + "_public").c_str(), key.public_key);
+    json::set(document, keys, (type + "_public").c_str(), key.public_key + "\n");
   }
   if (!keys.ObjectEmpty()) json::set_value(document, document, "ssh_keys", std::move(keys));
   return first_line + json::render_pretty(document);
