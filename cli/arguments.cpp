@@ -38,6 +38,27 @@ UsageError unknown_option(const Command& command, std::string given) {
                       : UsageError(message, "did you mean " + std::string(like) + "? Otherwise " + help_hint(command));
 }
 
+// The words with a "--" where the part begins that is taken as it is.
+std::vector<std::string> set_verbatim_apart(const Command& command, std::vector<std::string> words) {
+  const auto options = options_of(command);
+  unsigned arguments = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word == "--") return words;
+    if (word.size() < 2 || word.front() != '-') {
+      if (++arguments < command.verbatim_after) continue;
+      if (i + 1 < words.size() && words[i + 1] != "--")
+        words.insert(words.begin() + static_cast<std::ptrdiff_t>(i) + 1, "--");
+      return words;
+    }
+    const auto option = std::ranges::find_if(options, [&](const Option* o) {
+      return word == "--" + std::string(o->name) || (o->letter && word == std::string("-") + o->letter);
+    });
+    if (option != options.end() && (*option)->value) ++i;
+  }
+  return words;
+}
+
 po::parsed_options parse(const Command& command, const std::vector<std::string>& words) {
   po::options_description description;
   for (const Option* option : options_of(command)) {
@@ -71,7 +92,8 @@ po::parsed_options parse(const Command& command, const std::vector<std::string>&
 
 Arguments::Arguments(const Command& command, const std::vector<std::string>& words) {
   const auto all = options_of(command);
-  for (const auto& parsed : parse(command, words).options) {
+  const auto apart = command.verbatim_after == 0 ? words : set_verbatim_apart(command, words);
+  for (const auto& parsed : parse(command, apart).options) {
     if (parsed.string_key == rest) {
       positional_.insert(positional_.end(), parsed.value.begin(), parsed.value.end());
       continue;
@@ -90,8 +112,9 @@ Arguments::Arguments(const Command& command, const std::vector<std::string>& wor
     throw UsageError("'" + std::string(command.name) + "' does not know what to do with \"" +
                          positional_[command.max_arguments] + "\"",
                      usage);
-  for (const auto& word : positional_)
-    if (word.empty()) throw UsageError("an empty name is given", usage);
+  const std::size_t names = command.verbatim_after == 0 ? positional_.size() : command.verbatim_after;
+  for (std::size_t i = 0; i < std::min(names, positional_.size()); ++i)
+    if (positional_[i].empty()) throw UsageError("an empty name is given", usage);
 }
 
 std::string Arguments::value(std::string_view option, std::string fallback) const {

@@ -30,6 +30,10 @@ struct Command {
   std::span<const Option> options;
   // Returns the exit code. May throw UsageError and Failed (errors.hpp).
   int (*run)(Session& session, const Arguments& arguments);
+  // Commands that pass on the exit code of another program: the code of all their own failures. 0: by kind.
+  int failure_code = 0;
+  // Everything after so many arguments is taken as it is, options too, with or without "--". 0: nothing is.
+  unsigned verbatim_after = 0;
 };
 
 // Understood by every command, before and after its name.

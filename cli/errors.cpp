@@ -68,10 +68,10 @@ std::string exit_code_overview() {
   return text + ", 130 interrupted";
 }
 
-int report(const Error& error, bool json) {
+int report(const Error& error, bool json, int code) {
   // Cancelled by a signal: as a shell expects it.
   const int number = error.kind == ErrorKind::cancelled ? interrupted_by() : 0;
-  const int code = number != 0 ? 128 + number : exit_code(error.kind);
+  if (code == 0) code = number != 0 ? 128 + number : exit_code(error.kind);
   if (json) {
     json::Document document = json::make_object();
     print_json(document, to_json(document, error), code);
@@ -85,20 +85,21 @@ int report(const Error& error, bool json) {
   return code;
 }
 
-int report(const UsageError& error, bool json) {
+int report(const UsageError& error, bool json, int code) {
+  if (code == 0) code = exit_usage;
   if (json) {
     json::Document document = json::make_object();
     json::Value object(rapidjson::kObjectType);
     json::set(document, object, "kind", "usage");
     json::set(document, object, "message", valid_utf8(error.message));
     json::set(document, object, "hint", valid_utf8(error.hint));
-    print_json(document, std::move(object), exit_usage);
-    return exit_usage;
+    print_json(document, std::move(object), code);
+    return code;
   }
   std::string text = "error: " + one_line(error.message) + "\n";
   if (!error.hint.empty()) text += "hint: " + one_line(error.hint) + "\n";
   std::fputs(text.c_str(), stderr);
-  return exit_usage;
+  return code;
 }
 
 void warn(const std::string& message, bool json) {

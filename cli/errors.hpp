@@ -10,6 +10,9 @@
 namespace anyvisor::cli {
 
 inline constexpr int exit_usage = 1;
+// exec and shell end with the exit code of what they ran. Their own failures have this one, as those of env(1) and
+// timeout(1) do.
+inline constexpr int exit_own_failure = 125;
 
 // The command line is wrong. Thrown by parsing, caught in main().
 class UsageError : public std::exception {
@@ -38,9 +41,10 @@ int exit_code(ErrorKind kind);
 // "0 success", "1 wrong use", ... in columns: for help.
 std::string exit_code_overview();
 
-// To stderr: at most three lines, or one JSON object. report() returns the exit code.
-int report(const Error& error, bool json);
-int report(const UsageError& error, bool json);
+// To stderr: at most three lines, or one JSON object. report() returns the exit code: `code`, or when that is 0 the one
+// of the error.
+int report(const Error& error, bool json, int code = 0);
+int report(const UsageError& error, bool json, int code = 0);
 // "warning: ..." to stderr; nothing with --format json, where the document itself says it.
 void warn(const std::string& message, bool json);
 

@@ -92,8 +92,10 @@ std::string group_help(std::string_view group) {
 
 std::string command_help(const Command& command) {
   std::string text = std::string(command.summary) + ".\n\nUsage: anyvisor " + command.name;
-  if (*command.arguments) text += std::string(" ") + command.arguments;
-  text += " [OPTION]...\n";
+  const std::string arguments = *command.arguments ? std::string(" ") + command.arguments : "";
+  // What comes after arguments that are passed on is no option of ours.
+  text += command.verbatim_after != 0 ? " [OPTION]..." + arguments : arguments + " [OPTION]...";
+  text += "\n";
   if (command.alias) text += std::string("Also: anyvisor ") + command.alias + "\n";
   if (command.details) text += std::string("\n") + command.details + "\n";
   if (!command.options.empty()) text += "\nOptions\n" + option_list(command.options);

@@ -69,7 +69,13 @@ const Command* take_command(std::vector<std::string>& words, std::size_t positio
   return command;
 }
 
-int run(std::vector<std::string> words) {
+// How failures are reported, as far as it is known when one happens.
+struct Reporting {
+  bool json = false;
+  int failure_code = 0;  // instead of the kind's; 0: the kind's
+};
+
+int run(std::vector<std::string> words, Reporting& reporting) {
   if (words.empty()) {
     std::fputs(overview(false).c_str(), stderr);
     return exit_usage;
@@ -88,7 +94,9 @@ int run(std::vector<std::string> words) {
   }
   const Command* command = take_command(words, position);
   if (!command) return 0;
+  reporting.failure_code = command->failure_code;
   const Arguments arguments(*command, words);
+  if (command->verbatim_after != 0) reporting.json = arguments.value("format") == "json";
   if (arguments.has("help")) {
     print(command_help(*command));
     return 0;
@@ -106,17 +114,17 @@ bool asks_for_json(const std::vector<std::string>& words) {
 }
 
 int guarded(const std::vector<std::string>& words) {
-  const bool json = asks_for_json(words);
+  Reporting reporting{asks_for_json(words), 0};
   try {
-    return run(words);
+    return run(words, reporting);
   } catch (const UsageError& error) {
-    return report(error, json);
+    return report(error, reporting.json, reporting.failure_code);
   } catch (const Failed& failed) {
-    return report(failed.error, json);
+    return report(failed.error, reporting.json, reporting.failure_code);
   } catch (const std::exception& exception) {
     Error error;
     error.message = exception.what();
-    return report(error, json);
+    return report(error, reporting.json, reporting.failure_code);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include "guest/guest_operations.hpp"
 #include "image/image_catalog.hpp"
 #include "instance/locked_instance.hpp"
 #include "instance/operations.hpp"
@@ -96,6 +97,10 @@ Result<std::string> Manager::console_log(const std::string& instance) {
       return tl::unexpected(std::move(part).error());
   }
   return text;
+}
+
+Result<int> Manager::exec(const std::string& instance, const ExecRequest& request, Operation& operation) {
+  return anyvisor::exec(state_->workspace, instance, request, operation);
 }
 
 Result<ImageInfo> Manager::import_image(const ImportRequest& request, Operation& operation) {

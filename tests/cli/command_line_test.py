@@ -55,6 +55,27 @@ REFUSED = [
     (["image", "import", "x", "--format", "raw"], 1, "--disk-format"),
 ]
 
+# Commands that end with the exit code of what they run: their own failures have one of their own.
+OWN_FAILURE = 125
+REFUSED_WITHOUT_KIND = [
+    (["exec"], "needs NAME [--] COMMAND..."),
+    (["exec", "x"], "needs NAME [--] COMMAND..."),
+    (["exec", "x", "--"], "needs NAME [--] COMMAND..."),
+    (["exec", "", "ls"], "an empty name"),
+    (["exec", "x", ""], "the name of the command is empty"),
+    (["exec", "--tty", "--no-tty", "x", "ls"], "contradict each other"),
+    (["exec", "--env", "LANG", "x", "ls"], "no variable and its value"),
+    (["exec", "--frobnicate", "x", "ls"], "has no option --frobnicate"),
+    (["exec", "x", "ls", "--frobnicate"], 'instance "x" does not exist'),
+    (["exec", "--workdir", "/", "-t", "x", "ls", "-l"], 'instance "x" does not exist'),
+    (["exec", "x", "--", "ls", "--", "", "-z"], 'instance "x" does not exist'),
+    (["exec", "x", "kubectl", "--format", "json"], 'error: instance "x" does not exist'),
+    (["exec", "--format", "json", "x", "ls", "--format", "yaml"], '"kind":"not_found"'),
+    (["shell"], "no instance runs"),
+    (["shell", "x"], 'instance "x" does not exist'),
+    (["shell", "x", "y"], 'does not know what to do with "y"'),
+]
+
 
 def commands(home):
     """Names of all commands, from the overview."""
@@ -70,6 +91,15 @@ def refusals():
             check(not result.out, f"a refusal wrote to stdout\n{result}")
             lines = result.err.splitlines()
             check(lines[0].startswith("error: ") and len(lines) <= 3, f"no message of at most three lines\n{result}")
+
+
+def refusals_of_what_runs_something():
+    with Home() as home:
+        for arguments, message in REFUSED_WITHOUT_KIND:
+            result = home.run(*arguments, ok=False)
+            check(result.code == OWN_FAILURE and message in result.err and not result.out, f"expected {message!r}\n{result}")
+            if result.err.startswith("{"):
+                check(json.loads(result.err)["error"]["exit_code"] == OWN_FAILURE, str(result))
 
 
 def refusals_in_json():
@@ -185,6 +215,6 @@ def documented_json():
 
 
 if __name__ == "__main__":
-    suite.main(refusals, user_data_is_checked_first, refusals_in_json, control_characters_in_messages, help_of_every_command,
+    suite.main(refusals, refusals_of_what_runs_something, user_data_is_checked_first, refusals_in_json, control_characters_in_messages, help_of_every_command,
                options_before_and_after_the_command, an_empty_home, several_names, version, output_that_cannot_be_written,
                documented_exit_codes, documented_json)

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "anyvisor/export.hpp"
+#include "anyvisor/guest.hpp"
 #include "anyvisor/operation.hpp"
 #include "anyvisor/result.hpp"
 
@@ -154,6 +155,12 @@ class ANYVISOR_API Manager {
   Result<InstanceInfo> info(const std::string& instance);
   // What the guest wrote to its console and is still kept, oldest first.
   Result<std::string> console_log(const std::string& instance);
+
+  // Runs a command in the guest and returns its exit code: 128 + n when signal n ended it. Errors: those of finding
+  // the instance; invalid_state (it does not run), unsupported (no login in this guest), not_ready (nobody answers
+  // there yet, or refuses the key), unavailable (another host key; no ssh here), backend_failed (the connection ended
+  // meanwhile), cancelled.
+  Result<int> exec(const std::string& instance, const ExecRequest& request, Operation& operation);
 
   Result<ImageInfo> import_image(const ImportRequest& request, Operation& operation);
   Result<std::vector<ImageInfo>> images();

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "guest/ssh_access.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include "instance/machine_control.hpp"
+#include "process/process_identity.hpp"
+#include "process/spawn.hpp"
+
+namespace anyvisor {
+namespace {
+
+constexpr unsigned ssh_port = 22;
+
+// Where a connection from this machine goes that was published on `host_address`.
+std::string address_to_connect(const std::string& host_address) {
+  if (host_address.empty() || host_address == "0.0.0.0") return "127.0.0.1";
+  return host_address == "::" ? "::1" : host_address;
+}
+
+std::optional<PublishedPort> published_ssh(const ProcessRecord& process) {
+  rapidjson::Document endpoints;
+  endpoints.Parse(process.endpoints.data(), process.endpoints.size());
+  if (endpoints.HasParseError()) return {};
+  for (const auto& endpoint : endpoints_from_json(endpoints))
+    for (const auto& port : endpoint.publish)
+      if (port.protocol == "tcp" && port.guest_port == ssh_port && port.host_port != 0) return port;
+  return {};
+}
+
+tl::unexpected<Error> not_running(const InstanceRecord& record, const Observed& observed) {
+  std::string message = "instance \"" + record.name + "\" is " + std::string(state_name(observed.state));
+  if (!observed.reason.empty()) message += " (" + observed.reason + ")";
+  const bool can_start = observed.state == State::stopped || observed.state == State::shutdown;
+  return fail(
+      ErrorKind::invalid_state, message + ": nothing in its guest can answer",
+      can_start ? "start it with 'anyvisor start " + record.name + "'" : "see 'anyvisor info " + record.name + "'");
+}
+
+// ssh reads its configuration as words: a name with a blank or a quote in it would become others.
+bool is_plain_word(std::string_view word) {
+  return !word.empty() && std::ranges::all_of(word, [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.' || c == ':';
+  });
+}
+
+}  // namespace
+
+Result<SshAccess> find_ssh_access(const Workspace& workspace, const InstanceRecord& record) {
+  if (record.user.empty())
+    return fail(ErrorKind::unsupported,
+                "anyvisor has no login in the guest of \"" + record.name + "\": its image \"" + record.image +
+                    "\" is not one that cloud-init sets up",
+                "launch from debian:bookworm, or import the image with 'anyvisor image import FILE --cloud-init'");
+  const Observed observed = observe(workspace, record);
+  if (observed.state != State::running) return not_running(record, observed);
+  auto process = read_process_record(workspace.home.instance(record.id));
+  const auto port = process ? published_ssh(*process) : std::nullopt;
+  if (!port)
+    return fail(ErrorKind::unsupported, "no port of this machine leads to the ssh server of \"" + record.name + "\"",
+                "launch it with a network, or with --publish 0:22");
+
+  SshAccess access;
+  access.instance = record.name;
+  access.alias = Home::host_key_alias(record.id);
+  access.address = address_to_connect(port->host_address);
+  access.port = port->host_port;
+  access.user = record.user;
+  access.home = workspace.home.path();
+  access.key = workspace.home.ssh_key().substr(access.home.size() + 1);
+  access.known_hosts = workspace.home.known_hosts(record.id).substr(access.home.size() + 1);
+  if (!is_plain_word(access.user) || access.user.front() == '-' || !is_plain_word(access.address))
+    return fail(ErrorKind::corrupted, "instance \"" + record.name + "\": \"" + access.user + "\" at \"" +
+                                          access.address + "\" is no login that ssh can be given");
+  if (::access((access.home + "/" + access.known_hosts).c_str(), R_OK) != 0)
+    return fail(ErrorKind::corrupted,
+                "the host keys of \"" + record.name + "\" are missing: " + access.home + "/" + access.known_hosts,
+                "nothing tells its guest from another one any more; its console still works: anyvisor logs");
+  if (::access((access.home + "/" + access.key).c_str(), R_OK) != 0)
+    return fail(ErrorKind::corrupted,
+                "the ssh key of this home folder cannot be read: " + access.home + "/" + access.key,
+                "guests know no other key; put it back from a copy, or launch the instance anew");
+  return access;
+}
+
+std::string ssh_config(const std::vector<SshAccess>& accesses, unsigned connect_limit) {
+  std::string text;
+  for (const auto& access : accesses)
+    text += "Host " + access.alias + "\n  HostName " + access.address + "\n  Port " + std::to_string(access.port) +
+            "\n  User " + access.user + "\n  HostKeyAlias " + access.alias + "\n  UserKnownHostsFile " +
+            access.known_hosts + "\n  IdentityFile " + access.key + "\n";
+  text +=
+      "Host *\n"
+      // Who answers must be the guest whose keys were made here; nothing is asked, learned or remembered.
+      "  StrictHostKeyChecking yes\n"
+      "  GlobalKnownHostsFile /dev/null\n"
+      "  CheckHostIP no\n"
+      "  UpdateHostKeys no\n"
+      "  VerifyHostKeyDNS no\n"
+      // Our key, and no other way to log in.
+      "  IdentitiesOnly yes\n"
+      "  IdentityAgent none\n"
+      "  AddKeysToAgent no\n"
+      "  PreferredAuthentications publickey\n"
+      "  PasswordAuthentication no\n"
+      "  KbdInteractiveAuthentication no\n"
+      "  GSSAPIAuthentication no\n"
+      "  HostbasedAuthentication no\n"
+      "  BatchMode yes\n"
+      // A guest gets nothing of this machine.
+      "  ForwardAgent no\n"
+      "  ForwardX11 no\n"
+      "  ClearAllForwardings yes\n"
+      "  PermitLocalCommand no\n"
+      "  Tunnel no\n"
+      "  ControlMaster no\n"
+      "  ControlPath none\n"
+      "  CanonicalizeHostname no\n"
+      "  EscapeChar none\n"
+      // A guest that has died is noticed after two minutes; one that is slow is not taken for dead.
+      "  ServerAliveInterval 20\n"
+      "  ServerAliveCountMax 6\n"
+      "  ConnectionAttempts 1\n"
+      "  ConnectTimeout " +
+      std::to_string(connect_limit) +
+      "\n"
+      "  LogLevel ERROR\n";
+  return text;
+}
+
+Result<std::string> find_ssh_program(const std::string& name) {
+  auto found = find_program(name);
+  if (!found)
+    return fail(ErrorKind::unavailable, "the program \"" + name + "\" is not installed: guests are reached through it",
+                "install it: apt install openssh-client");
+  return found;
+}
+
+Result<NamelessFile> NamelessFile::make(std::string_view content) {
+  Fd fd(::memfd_create("anyvisor-ssh", MFD_CLOEXEC));
+  if (!fd) return fail_errno("cannot make a file in memory", errno);
+  ANYVISOR_CHECK(write_all(fd.get(), content));
+  return NamelessFile(std::move(fd));
+}
+
+// By our pid: ssh closes every descriptor that it inherits.
+std::string NamelessFile::path() const {
+  return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd_.get());
+}
+
+std::string NamelessFile::content() const {
+  return read_file("/proc/self/fd/" + std::to_string(fd_.get())).value_or("");
+}
+
+}  // namespace anyvisor
