@@ -49,6 +49,9 @@ TEST(UserData, RefusesWhatNoGuestCouldUse) {
   EXPECT_THAT(refused(" \n\t\n").message, HasSubstr("empty"));
   EXPECT_THAT(refused("packages: [jq]\n").hint, HasSubstr("#cloud-config"));
   EXPECT_THAT(refused("packages: [jq]\n").message, HasSubstr("\"packages: [jq]\""));
+  EXPECT_THAT(refused("Content-Type: multipart/mixed; boundary=B\n\n--B--\n").message,
+              HasSubstr("nothing that cloud-init"))
+      << "without MIME-Version cloud-init does not know it";
   EXPECT_THAT(refused("\x1f\x8b\x08 gzip").message, HasSubstr("UTF-8"));
   EXPECT_THAT(refused(std::string("#!/bin/sh\n\0x", 12)).message, HasSubstr("UTF-8"));
   EXPECT_THAT(refused("#!/bin/sh\n" + std::string(largest_user_data, 'x')).message, HasSubstr("too large"));

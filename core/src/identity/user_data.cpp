@@ -19,18 +19,14 @@ tl::unexpected<Error> refuse(const std::string& what, std::string hint) {
   return fail(ErrorKind::invalid_argument, "the cloud-init user data " + what, std::move(hint), field);
 }
 
-// How cloud-init tells what it got: by its first characters, whatever their case (cloudinit/handlers/__init__.py).
-constexpr std::array<std::string_view, 9> opaque_starts = {
-    "## template: jinja",
-    "#!",
-    "#include",
-    "#cloud-config-archive",
-    "#cloud-config-jsonp",
-    "#cloud-boothook",
-    "#part-handler",
-    "#upstart-job",
-    "mime-version:",
+// How cloud-init tells what it got: by its first characters, whatever their case (cloudinit/handlers/__init__.py), and
+// MIME by a header near its beginning (cloudinit/user_data.py).
+constexpr std::array<std::string_view, 8> opaque_starts = {
+    "## template: jinja", "#!",           "#include", "#cloud-config-archive", "#cloud-config-jsonp", "#cloud-boothook",
+    "#part-handler",      "#upstart-job",
 };
+constexpr std::string_view mime_header = "mime-version:";
+constexpr std::size_t mime_headers_end = 4096;
 
 std::string lower(std::string_view text) {
   std::string low(text);
@@ -166,7 +162,7 @@ Result<UserData> read_user_data(std::string text) {
     return data;
   }
   const bool known = std::ranges::any_of(opaque_starts, [&](std::string_view start) { return low.starts_with(start); });
-  if (known || low.starts_with("content-type: multipart/") || low.starts_with("content-type: text/")) return data;
+  if (known || lower(data.text.substr(0, mime_headers_end)).find(mime_header) != std::string::npos) return data;
   constexpr std::size_t shown = 40;
   return refuse("is nothing that cloud-init knows: it begins with \"" + json::valid_utf8(line.substr(0, shown)) +
                     (line.size() > shown ? "...\"" : "\""),
