@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include "guest/guest_operations.hpp"
+#include "guest/wait.hpp"
 #include "image/image_catalog.hpp"
 #include "instance/locked_instance.hpp"
 #include "instance/operations.hpp"
@@ -101,6 +102,11 @@ Result<std::string> Manager::console_log(const std::string& instance) {
 
 Result<int> Manager::exec(const std::string& instance, const ExecRequest& request, Operation& operation) {
   return anyvisor::exec(state_->workspace, instance, request, operation);
+}
+
+Result<WaitResult> Manager::wait(const std::string& instance, const WaitRequest& request, Operation& operation) {
+  PhaseClock clock(operation);
+  return wait_for(state_->workspace, instance, request, clock);
 }
 
 Result<ImageInfo> Manager::import_image(const ImportRequest& request, Operation& operation) {

@@ -161,6 +161,10 @@ class ANYVISOR_API Manager {
   // there yet, or refuses the key), unavailable (another host key; no ssh here), backend_failed (the connection ended
   // meanwhile), cancelled.
   Result<int> exec(const std::string& instance, const ExecRequest& request, Operation& operation);
+  // Until the condition holds. Errors: timeout (says what was seen last), invalid_state (the machine does not run, or
+  // has ended meanwhile: it cannot come about any more), backend_failed (cloud-init failed), unsupported (no login, no
+  // cloud-init in this guest), cancelled.
+  Result<WaitResult> wait(const std::string& instance, const WaitRequest& request, Operation& operation);
 
   Result<ImageInfo> import_image(const ImportRequest& request, Operation& operation);
   Result<std::vector<ImageInfo>> images();

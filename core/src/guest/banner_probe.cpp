@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "guest/banner_probe.hpp"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+
+namespace anyvisor {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto after_refusal = 100ms;  // the guest said no: it is there, and soon it may say yes
+constexpr auto after_silence = 500ms;  // it said nothing: perhaps its network is not up
+constexpr auto attempt_life = 5s;
+// Fewer than the unauthenticated connections at which sshd begins to turn clients away (MaxStartups 10).
+constexpr std::size_t most_attempts = 6;
+constexpr std::string_view greeting = "SSH-";
+constexpr std::size_t longest_preamble = 8192;  // a server may send lines before its greeting
+
+bool has_greeting(const std::string& heard) {
+  return heard.starts_with(greeting) || heard.find("\n" + std::string(greeting)) != std::string::npos;
+}
+
+}  // namespace
+
+bool BannerProbe::begin() {
+  addrinfo wanted{}, *found = nullptr;
+  wanted.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  wanted.ai_socktype = SOCK_STREAM;
+  if (::getaddrinfo(address_.c_str(), std::to_string(port_).c_str(), &wanted, &found) != 0) return false;
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
+  Fd socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return false;
+  if (::connect(socket.get(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) return false;
+  attempts_.push_back({std::move(socket), Clock::now(), {}});
+  return true;
+}
+
+bool BannerProbe::listen_to(Attempt& attempt) {
+  std::array<char, 1024> chunk;
+  for (;;) {
+    const ssize_t got = ::read(attempt.socket.get(), chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOTCONN;
+    if (got == 0) return false;
+    attempt.heard.append(chunk.data(), static_cast<std::size_t>(got));
+    if (has_greeting(attempt.heard) || attempt.heard.size() > longest_preamble) return false;
+  }
+}
+
+Result<bool> BannerProbe::ask(std::chrono::milliseconds slice, int cancel_fd) {
+  const auto end = Clock::now() + slice;
+  for (;;) {
+    const auto now = Clock::now();
+    std::erase_if(attempts_, [&](const Attempt& attempt) { return now - attempt.begun > attempt_life; });
+    if (now >= next_) {
+      if (attempts_.size() >= most_attempts) attempts_.erase(attempts_.begin());
+      next_ = now + (begin() ? after_silence : after_refusal);
+    }
+    std::vector<pollfd> watched{{cancel_fd, POLLIN, 0}};
+    for (const auto& attempt : attempts_) watched.push_back({attempt.socket.get(), POLLIN, 0});
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(std::min(end, next_) - now);
+    const int ready = ::poll(watched.data(), watched.size(), static_cast<int>(std::max(left, 0ms).count() + 1));
+    if (ready < 0 && errno != EINTR) return fail_errno("cannot wait for an ssh server", errno);
+    if (ready > 0 && watched[0].revents != 0) return fail(ErrorKind::cancelled, "the waiting was cancelled");
+    for (std::size_t i = attempts_.size(); ready > 0 && i-- > 0;) {
+      if (watched[i + 1].revents == 0 || listen_to(attempts_[i])) continue;
+      if (has_greeting(attempts_[i].heard)) {
+        attempts_.clear();
+        return true;
+      }
+      attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(i));
+      next_ = std::min(next_, Clock::now() + after_refusal);
+    }
+    if (Clock::now() >= end) return false;
+  }
+}
+
+}  // namespace anyvisor

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Does an ssh server answer? A connection alone says nothing: user-mode networking takes it on the guest's behalf. The
+// server speaks first, and its greeting is what counts.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "anyvisor/result.hpp"
+#include "storage/fd.hpp"
+
+namespace anyvisor {
+
+// Asked again and again. Connections that nobody has answered yet are kept for a while, since a slow guest may greet
+// late, and new ones are opened beside them, since one from before the guest's network was up may hang for long.
+class BannerProbe {
+ public:
+  BannerProbe(std::string address, std::uint16_t port) : address_(std::move(address)), port_(port) {}
+
+  // Works for at most `slice`. True: an ssh server has greeted. Errors: cancelled (cancel_fd became readable).
+  Result<bool> ask(std::chrono::milliseconds slice, int cancel_fd);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Attempt {
+    Fd socket;
+    Clock::time_point begun;
+    std::string heard;
+  };
+  bool begin();                      // false: not even a connection
+  bool listen_to(Attempt& attempt);  // false: it is over; attempt.heard says what came
+
+  const std::string address_;
+  const std::uint16_t port_;
+  std::vector<Attempt> attempts_;
+  Clock::time_point next_{};
+};
+
+}  // namespace anyvisor
