@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds slice = 250ms;      // between two looks at whether the machine still runs
+constexpr milliseconds slice = 250ms;        // between two looks at whether the machine still runs
 constexpr milliseconds login_pause = 500ms;  // after a login that the guest refused
 constexpr milliseconds login_limit = 60s;
 constexpr milliseconds end_slice = 30s;  // one machine.wait; then the state is looked at anew
@@ -87,12 +87,11 @@ Result<bool> Waiting::runs() {
   if (!observed.reason.empty()) seen_ += " (" + observed.reason + ")";
   if (observed.state == State::running) return true;
   if (auto intent = read_intent(folder); intent && *intent && (*intent)->operation != "delete") return false;
-  return fail(ErrorKind::invalid_state,
-              "waiting for \"" + record_.name + "\" is in vain: " + seen_,
-              observed.state == State::stopped || observed.state == State::shutdown
-                  ? "what its guest said last: anyvisor logs " + record_.name + "; to start it: anyvisor start " +
-                        record_.name
-                  : "see 'anyvisor info " + record_.name + "'");
+  return fail(
+      ErrorKind::invalid_state, "waiting for \"" + record_.name + "\" is in vain: " + seen_,
+      observed.state == State::stopped || observed.state == State::shutdown
+          ? "what its guest said last: anyvisor logs " + record_.name + "; to start it: anyvisor start " + record_.name
+          : "see 'anyvisor info " + record_.name + "'");
 }
 
 Result<void> Waiting::for_running() {
