@@ -24,13 +24,18 @@ constexpr std::array import_options{
     Option{"cmdline", 0, "TEXT", "The kernel's command line; {hostname} in it becomes the instance's name"},
     Option{"firmware", 0, "bios|uefi", "How it boots without a kernel"},
     Option{"disk-format", 0, "raw|qcow2", "The disk's format (default: as the file tells)"},
+    Option{"cloud-init", 0, nullptr, "The guest runs cloud-init: each instance gets a seed, ssh keys and its name"},
+    Option{"user", 0, "NAME", "With --cloud-init: its default user, who logs in over ssh"},
     Option{"digest", 0, "sha256:HEX", "Refuse the disk when its SHA-256 is another"},
 };
 
 constexpr const char* import_details =
-    "PATH is a raw or qcow2 disk; without it an image is a kernel alone.\n"
+    "IMAGE is a raw or qcow2 disk, or what another image store knows, such as debian:bookworm; without it an image is "
+    "a\n"
+    "kernel alone.\n"
     "\n"
-    "  anyvisor image import debian.qcow2\n"
+    "  anyvisor image import debian:bookworm\n"
+    "  anyvisor image import cloud.qcow2 --cloud-init --user ubuntu\n"
     "  anyvisor image import disk.raw --kernel vmlinuz --initrd initrd.img --cmdline 'root=LABEL=root rw "
     "console=ttyS0'\n"
     "  anyvisor image import --kernel tiny.elf --name tiny";
@@ -68,6 +73,7 @@ std::string describe_image(const ImageInfo& info) {
                              : "none"},
       {"Boots with", boot_of(info)},
       {"Command line", info.command_line},
+      {"cloud-init", info.cloud_init ? "yes" + (info.user.empty() ? "" : ", user " + info.user) : ""},
       {"Digest", info.digest},
       {"Source", info.source},
       {"Created", human_time(info.created)},
@@ -85,8 +91,10 @@ int run_import(Session& session, const Arguments& arguments) {
   request.initrd = absolute(arguments.value("initrd"));
   request.command_line = arguments.value("cmdline");
   request.firmware = arguments.choice("firmware", {"bios", "uefi"}, "");
+  request.cloud_init = arguments.has("cloud-init");
+  request.user = arguments.value("user");
   if (request.disk.empty() && request.kernel.empty())
-    throw UsageError("an image needs a disk or a kernel", "usage: anyvisor image import PATH, or with --kernel FILE");
+    throw UsageError("an image needs a disk or a kernel", "usage: anyvisor image import IMAGE, or with --kernel FILE");
   Manager& manager = session.manager();
   const ImageInfo info =
       value_of(session.perform("importing " + file_name(request.disk.empty() ? request.kernel : request.disk),
@@ -103,7 +111,7 @@ int run_list(Session& session, const Arguments&) {
     return 0;
   }
   if (images.empty()) {
-    session.tell("No images. Bring one with: anyvisor image import FILE");
+    session.tell("No images. Bring one with: anyvisor image import FILE, or launch debian:bookworm");
     return 0;
   }
   Table table({"NAME", "DISK", "ON THIS MACHINE", "BOOTS WITH", "CREATED", "USED BY"});
@@ -158,8 +166,16 @@ int run_remove(Session& session, const Arguments& arguments) {
 
 extern const Command image_import_command, image_list_command, image_info_command, image_remove_command;
 constinit const Command image_import_command{
-    "Images", "image import", nullptr,   "[PATH]", "Bring a disk or a kernel of this machine", import_details, 0,
-    1,        import_options, run_import};
+    "Images",
+    "image import",
+    nullptr,
+    "[IMAGE]",
+    "Bring a disk or a kernel of this machine, or what another image store has",
+    import_details,
+    0,
+    1,
+    import_options,
+    run_import};
 constinit const Command image_list_command{"Images", "image list", "image ls", "", "Show all images", nullptr, 0,
                                            0,        {},           run_list};
 constinit const Command image_info_command{

@@ -34,11 +34,13 @@ constexpr std::array options{
 };
 
 constexpr const char* details =
-    "IMAGE is the name or id of an image; it may be left out when there is only one. The instance is started.\n"
+    "IMAGE is the name or id of an image, or what an image store brings now: debian:bookworm, debian:13, ... It may be "
+    "left\n"
+    "out when there is only one; debian:bookworm is brought when there is none. The instance is started.\n"
     "\n"
-    "  anyvisor launch debian --name web --memory 2G --cpus 2 --publish 8080:80\n"
-    "  anyvisor launch debian --network restricted\n"
-    "  anyvisor launch debian --cloud-init setup.yaml\n"
+    "  anyvisor launch debian:bookworm --name web --memory 2G --cpus 2 --publish 8080:80\n"
+    "  anyvisor launch debian:12 --network restricted\n"
+    "  anyvisor launch debian:13 --cloud-init setup.yaml\n"
     "\n"
     "A guest that runs cloud-init gets the instance's name as its hostname, a user who is reached by ssh with the "
     "home\n"
@@ -50,14 +52,16 @@ Firmware firmware_of(const std::string& text) {
   return text == "uefi" ? Firmware::uefi : Firmware::automatic;
 }
 
-// Without IMAGE: the only one there is.
-std::string only_image(Manager& manager) {
+// Without IMAGE: the only one there is, or the one that every machine can bring.
+std::string default_image(Manager& manager) {
+  constexpr const char* usual = "debian:bookworm";
   const auto images = value_of(manager.images());
+  if (images.empty()) return usual;
   if (images.size() == 1) return images.front().name;
   Error error;
-  error.kind = images.empty() ? ErrorKind::not_found : ErrorKind::ambiguous;
-  error.message = images.empty() ? "there is no image to launch" : "there are several images, and none is named";
-  error.hint = images.empty() ? "bring one with: anyvisor image import FILE" : "name one of:";
+  error.kind = ErrorKind::ambiguous;
+  error.message = "there are several images, and none is named";
+  error.hint = "name one of:";
   for (const auto& image : images) error.hint += " " + image.name;
   throw Failed(std::move(error));
 }
@@ -88,7 +92,7 @@ LaunchRequest read_request(const Arguments& arguments) {
 int run(Session& session, const Arguments& arguments) {
   LaunchRequest request = read_request(arguments);
   Manager& manager = session.manager();
-  request.image = arguments.positional().empty() ? only_image(manager) : arguments.positional().front();
+  request.image = arguments.positional().empty() ? default_image(manager) : arguments.positional().front();
   auto result =
       session.perform("launching " + (request.name.empty() ? "an instance of " + request.image : request.name),
                       [&](Operation& operation) { return manager.launch(request, operation); });

@@ -109,6 +109,8 @@ json::Value to_json(json::Document& document, const ImageInfo& info) {
       {"command_line", info.command_line},
       {"firmware", info.firmware},
       {"source", info.source},
+      {"user", info.user},
+      {"store", info.store},
   };
   for (const auto& [name, text] : texts) set_text(document, object, name, text);
   json::set(document, object, "virtual_size", std::uint64_t{info.virtual_size});
@@ -116,6 +118,7 @@ json::Value to_json(json::Document& document, const ImageInfo& info) {
   json::set(document, object, "has_disk", info.has_disk);
   json::set(document, object, "has_kernel", info.has_kernel);
   json::set(document, object, "has_initrd", info.has_initrd);
+  json::set(document, object, "cloud_init", info.cloud_init);
   set_texts(document, object, "used_by", info.used_by);
   return object;
 }

@@ -121,7 +121,10 @@ std::string DebianImages::capabilities(const Context&, std::string_view) {
 
 std::string DebianImages::resolve(const Context&, std::string_view request) {
   json::Document reply = json::make_object();
-  describe(reply, reply, suite_of(json::string_or(parse(request), "reference")), mirror_);
+  const Suite& suite = suite_of(json::string_or(parse(request), "reference"));
+  describe(reply, reply, suite, mirror_);
+  const ImageCache cache(cache_folder(), key_of(suite, architecture, mirror_));
+  json::set(reply, reply, "building", !cache.has_image() && BuildLock::is_taken(cache.lock()));
   return json::render(reply);
 }
 
@@ -144,6 +147,7 @@ std::string DebianImages::fetch(const Context& context, std::string_view text) {
   const ImageCache cache(cache_folder(), key_of(suite, architecture, mirror_));
   if (!cache.has_image()) {
     check_requirements();
+    cache.make_folder();
     const auto lock = BuildLock::try_take(cache.lock());
     if (!lock)
       throw Failure(ANYVISOR_NOT_READY, canonical_name(suite) + " is being built by another process")

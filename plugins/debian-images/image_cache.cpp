@@ -64,11 +64,18 @@ std::optional<BuildLock> BuildLock::try_take(const std::string& file) {
   throw system_failure("cannot lock \"" + file + "\"", errno);
 }
 
+bool BuildLock::is_taken(const std::string& file) {
+  const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return false;
+  const BuildLock probe(fd);
+  return ::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 BuildLock::~BuildLock() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-ImageCache::ImageCache(std::string folder, std::string key) : folder_(std::move(folder)), key_(std::move(key)) {
+void ImageCache::make_folder() const {
   std::error_code error;
   if (fs::is_directory(folder_, error)) return;
   fs::create_directories(fs::path(folder_).parent_path(), error);

@@ -19,6 +19,8 @@ class BuildLock {
  public:
   // Empty: another process builds. Throws Failure.
   static std::optional<BuildLock> try_take(const std::string& file);
+  // Does a process hold it now? Makes nothing.
+  static bool is_taken(const std::string& file);
   BuildLock(BuildLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   BuildLock& operator=(BuildLock&&) = delete;
   ~BuildLock();
@@ -31,8 +33,9 @@ class BuildLock {
 
 class ImageCache {
  public:
+  ImageCache(std::string folder, std::string key) : folder_(std::move(folder)), key_(std::move(key)) {}
   // Makes the folder (0700) when it is not there. Throws Failure.
-  ImageCache(std::string folder, std::string key);
+  void make_folder() const;
   std::string image() const { return folder_ + "/" + key_; }
   std::string making() const { return image() + ".making"; }
   std::string log() const { return image() + ".log"; }

@@ -119,7 +119,8 @@ std::string LocalImages::resolve(const Context&, std::string_view text) {
   const json::Document request = parse(text);
   const std::string reference = json::string_or(request, "reference");
   struct stat status {};
-  if (reference.empty() || has_scheme(reference)) throw anyvisor::sdk::declined("\"" + reference + "\" is not a path");
+  // A bare name is no path of the caller's: this process works elsewhere.
+  if (!reference.starts_with('/')) throw anyvisor::sdk::declined("\"" + reference + "\" is not an absolute path");
   if (::stat(reference.c_str(), &status) != 0 || !S_ISREG(status.st_mode))
     throw anyvisor::sdk::declined("there is no file \"" + reference + "\"");
   json::Document reply = json::make_object();

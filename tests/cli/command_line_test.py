@@ -39,7 +39,7 @@ REFUSED = [
     (["launch", "x", "--cloud-init", "-"], 1, "nothing came on standard input"),
     (["launch", "x", "--cloud-init", "/nowhere/file"], 3, 'cannot read "/nowhere/file"'),
     (["launch", "a", "b"], 1, 'does not know what to do with "b"'),
-    (["launch"], 3, "bring one with: anyvisor image import"),
+    (["launch", "nope"], 3, 'image "nope" does not exist'),
     (["stop"], 1, "needs NAME..."),
     (["stop", "x", "--force=yes"], 1, "--force takes no value"),
     (["stop", "x", "--force", "--timeout", "3"], 1, "give one of the two"),

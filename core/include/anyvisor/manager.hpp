@@ -93,15 +93,22 @@ struct ImageInfo {
   std::string id, name, summary, digest, format, created, command_line, firmware, source;
   std::uint64_t virtual_size = 0, disk_size = 0;  // disk_size: what it occupies on this host
   bool has_disk = false, has_kernel = false, has_initrd = false;
+  bool cloud_init = false;           // the guest runs cloud-init and gets a seed
+  std::string user;                  // who logs in over ssh; empty: not known
+  std::string store;                 // the image store that brought it
   std::vector<std::string> used_by;  // names of instances
 };
 
 struct ImportRequest {
-  std::string disk;    // path of a raw or qcow2 file; may be empty when there is a kernel
+  // Path of a raw or qcow2 file, or what another image store knows ("debian:bookworm"); may be empty when there is a
+  // kernel.
+  std::string disk;
   std::string name;    // empty: from the file's name
   std::string format;  // empty: as the file itself tells
   std::string digest;  // "sha256:<hex>" of the disk file; empty: not checked
   std::string kernel, initrd, command_line, firmware;
+  bool cloud_init = false;  // the guest runs cloud-init and looks for a NoCloud seed
+  std::string user;         // with cloud_init: its default user, who logs in over ssh; empty: not known
 };
 
 struct PluginInfo {

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Images: brought by an image store into a staging folder, then published.
-#include <sys/stat.h>
-
+// The operations on images: import, list, info, remove.
 #include <algorithm>
 
-#include "host/host_client.hpp"
+#include "image/fetched_image.hpp"
 #include "image/image_catalog.hpp"
 #include "instance/collect.hpp"
-#include "instance/identifier.hpp"
 #include "instance/locked_instance.hpp"
 #include "instance/operations.hpp"
-#include "instance/staged_folder.hpp"
-#include "process/process_identity.hpp"
 #include "storage/atomic_file.hpp"
 
 namespace anyvisor {
@@ -19,105 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds fetch_limit{std::chrono::hours(6)};  // a large disk over a slow link
-constexpr milliseconds names_patience{10000};
 constexpr milliseconds collect_patience{2000};
-
-json::Document make_fetch_request(const ImportRequest& request, const std::string& folder) {
-  auto document = json::make_object();
-  auto set = [&](const char* name, const std::string& value) {
-    if (!value.empty()) json::set(document, document, name, value);
-  };
-  set("reference", request.disk);
-  set("name", request.name);
-  set("format", request.format);
-  set("digest", request.digest);
-  set("kernel", request.kernel);
-  set("initrd", request.initrd);
-  set("command_line", request.command_line);
-  set("firmware", request.firmware);
-  set("folder", folder);
-  return document;
-}
-
-// Asks the stores in turn: the first that does not decline brings it.
-Result<json::Document> fetch(const Workspace& workspace, const ImportRequest& request, const std::string& folder,
-                             PhaseClock& clock) {
-  ANYVISOR_TRY(auto stores, workspace.plugins.of_kind("image-store"));
-  std::string declined;
-  for (const auto& store : stores) {
-    ANYVISOR_TRY(HostClient client, HostClient::start_private(workspace.plugin_host, {store.path}));
-    auto params = json::make_object();
-    json::set(params, params, "plugin", store.id);
-    json::set_value(params, params, "settings", json::Value(rapidjson::kObjectType));
-    json::set_copy(params, params, "request", make_fetch_request(request, folder));
-    auto manifest = client.call("image_store.fetch", params, fetch_limit, clock.operation());
-    if (!manifest || !json::find(*manifest, "declined")) return manifest;
-    declined += (declined.empty() ? "" : "; ") + store.id + ": " + json::string_or(*manifest, "declined");
-  }
-  return fail(ErrorKind::unsupported,
-              "no image store takes \"" + request.disk + "\"" + (declined.empty() ? "" : " (" + declined + ")"),
-              "see 'anyvisor plugins list'");
-}
-
-// A bare file name that the store left in the folder: nothing may lead out of it.
-Result<std::string> named_file(const json::Value& manifest, const char* part) {
-  const auto* object = json::object_or_null(manifest, part);
-  if (!object) return std::string();
-  std::string name = json::string_or(*object, "file");
-  if (name.empty() || name.find('/') != std::string::npos || name == "." || name == "..")
-    return fail(ErrorKind::backend_failed, "the image store named \"" + name + "\" as the image's " + part);
-  return name;
-}
-
-Result<void> keep_as(StagedFolder& staged, const std::string& name, const char* wanted) {
-  if (name.empty()) return {};
-  if (name != wanted)
-    ANYVISOR_CHECK(rename_durably(staged.path() + "/" + name, staged.path() + "/" + wanted, "image.name-file"));
-  return staged.flush(wanted);
-}
-
-Result<void> check_name_is_free(const Workspace& workspace, const std::string& name) {
-  ANYVISOR_TRY(auto images, ImageCatalog(workspace.home).list());
-  if (std::ranges::find(images, name, &ImageRecord::name) == images.end()) return {};
-  return fail(ErrorKind::already_exists, "image \"" + name + "\" already exists",
-              "choose another --name, or remove it with 'anyvisor image remove " + name + "'", "/name");
-}
-
-Result<ImageRecord> take_over(const Workspace& workspace, const json::Value& manifest, const ImportRequest& request,
-                              StagedFolder& staged, const std::string& id) {
-  ImageRecord image;
-  image.id = id;
-  image.name = json::string_or(manifest, "name");
-  image.summary = json::string_or(manifest, "summary");
-  image.digest = json::string_or(manifest, "digest");
-  image.command_line = json::string_or(manifest, "command_line");
-  image.firmware = json::string_or(manifest, "firmware");
-  image.created = now_utc();
-  image.source = request.disk.empty() ? request.kernel : request.disk;
-  ANYVISOR_TRY(std::string disk_file, named_file(manifest, "disk"));
-  ANYVISOR_TRY(std::string kernel, named_file(manifest, "kernel"));
-  ANYVISOR_TRY(std::string initrd, named_file(manifest, "initrd"));
-  ANYVISOR_CHECK(keep_as(staged, kernel, "kernel"));
-  ANYVISOR_CHECK(keep_as(staged, initrd, "initrd"));
-  image.has_kernel = !kernel.empty();
-  image.has_initrd = !initrd.empty();
-  if (!disk_file.empty()) {
-    const auto& source = *json::object_or_null(manifest, "disk");
-    Disk disk;
-    disk.id = new_id();
-    disk.format = json::string_or(source, "format");
-    disk.virtual_size = json::uint_or(source, "virtual_size", 0);
-    disk.frozen = true;
-    disk.origin = "image " + image.name;
-    disk.digest = image.digest;
-    ANYVISOR_CHECK(workspace.disks.adopt(staged.path() + "/" + disk_file, disk));
-    image.disk = disk.id;
-    image.format = disk.format;
-    image.virtual_size = disk.virtual_size;
-  }
-  return image;
-}
 
 Result<void> check_digest(const std::string& digest) {
   constexpr std::string_view prefix = "sha256:";
@@ -128,6 +25,20 @@ Result<void> check_digest(const std::string& digest) {
     return {};
   return fail(ErrorKind::invalid_argument, "\"" + digest + "\" is no digest",
               "give sha256: and 64 hexadecimal digits, as 'sha256sum FILE' prints them", "/digest");
+}
+
+Result<void> check_user(const ImportRequest& request) {
+  const auto& user = request.user;
+  if (user.empty()) return {};
+  if (!request.cloud_init)
+    return fail(ErrorKind::invalid_argument, "a login user goes with an image that runs cloud-init",
+                "say so with --cloud-init", "/user");
+  constexpr std::size_t longest = 32;
+  auto starts = [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
+  auto continues = [&](char c) { return starts(c) || (c >= '0' && c <= '9') || c == '-'; };
+  if (user.size() <= longest && starts(user.front()) && std::ranges::all_of(user, continues)) return {};
+  return fail(ErrorKind::invalid_argument, "\"" + user + "\" is no user name",
+              "give 1 to 32 lower-case letters, digits, '_' and '-', with a letter or '_' first", "/user");
 }
 
 ImageInfo describe(const Workspace& workspace, const ImageRecord& image, const std::vector<InstanceEntry>& instances) {
@@ -141,6 +52,9 @@ ImageInfo describe(const Workspace& workspace, const ImageRecord& image, const s
   info.command_line = image.command_line;
   info.firmware = image.firmware;
   info.source = image.source;
+  info.cloud_init = image.cloud_init;
+  info.user = image.user;
+  info.store = image.store;
   info.virtual_size = image.virtual_size;
   info.has_disk = !image.disk.empty();
   info.has_kernel = image.has_kernel;
@@ -153,6 +67,24 @@ ImageInfo describe(const Workspace& workspace, const ImageRecord& image, const s
   return info;
 }
 
+// An image that is not here may be on its way, or be one that a store would bring.
+Error explain_missing(const Workspace& workspace, const std::string& wanted, Error error) {
+  if (error.kind != ErrorKind::not_found || !check_image_name(wanted)) return error;
+  Operation quiet;
+  auto resolved = resolve_image(workspace, wanted, quiet);
+  if (!resolved) return error;
+  if (resolved->is_being_built) {
+    error.kind = ErrorKind::not_ready;
+    error.message = "image \"" + wanted + "\" is being built";
+    error.hint = "wait for it: anyvisor launch " + wanted;
+    error.retry = true;
+  } else {
+    error.message = "image \"" + wanted + "\" is not here yet (" + resolved->summary + ")";
+    error.hint = "bring it: anyvisor image import " + wanted;
+  }
+  return error;
+}
+
 }  // namespace
 
 Result<ImageInfo> import_image(const Workspace& workspace, const ImportRequest& request, PhaseClock& clock) {
@@ -162,31 +94,11 @@ Result<ImageInfo> import_image(const Workspace& workspace, const ImportRequest& 
                 "give the path of a disk, or --kernel FILE");
   ANYVISOR_CHECK(check_digest(request.digest));
   recover_unfinished(workspace);
-  if (!request.name.empty()) {
-    ANYVISOR_CHECK(check_name(request.name));
-    ANYVISOR_CHECK(check_name_is_free(workspace, request.name));
-  }
-  std::string id = new_id();
-  auto build = [&]() -> Result<ImageRecord> {
-    ANYVISOR_TRY(StagedFolder staged, StagedFolder::make(workspace, id));
-    clock.begin("fetch");
-    ANYVISOR_TRY(auto manifest, fetch(workspace, request, staged.path(), clock));
-    clock.begin("publish");
-    ANYVISOR_TRY(ImageRecord image, take_over(workspace, manifest, request, staged, id));
-    ANYVISOR_CHECK(check_name(image.name));
-    ANYVISOR_TRY(FileLock names, FileLock::acquire(workspace.home.names_lock(), FileLock::Mode::exclusive,
-                                                   names_patience, "the list of names"));
-    ANYVISOR_CHECK(check_name_is_free(workspace, image.name));
-    ANYVISOR_CHECK(staged.write("image.json", render(image)));
-    ANYVISOR_CHECK(staged.publish(workspace.home.images() + "/" + id));
-    return image;
-  };
-  auto image = build();
-  if (!image) {
-    (void)collect(workspace, collect_patience);
-    return tl::unexpected(std::move(image).error());
-  }
-  return describe(workspace, *image, {});
+  if (!request.name.empty()) ANYVISOR_CHECK(check_image_name(request.name));
+  ANYVISOR_CHECK(check_user(request));
+  ANYVISOR_TRY(auto stores, workspace.plugins.of_kind("image-store"));
+  ANYVISOR_TRY(ImageRecord image, fetch_image(workspace, stores, request, false, clock));
+  return describe(workspace, image, {});
 }
 
 Result<std::vector<ImageInfo>> images(const Workspace& workspace) {
@@ -198,7 +110,9 @@ Result<std::vector<ImageInfo>> images(const Workspace& workspace) {
 }
 
 Result<ImageInfo> image(const Workspace& workspace, const std::string& wanted) {
-  ANYVISOR_TRY(auto record, ImageCatalog(workspace.home).find(wanted));
+  auto found = ImageCatalog(workspace.home).find(wanted);
+  if (!found) return tl::unexpected(explain_missing(workspace, wanted, std::move(found).error()));
+  ImageRecord record = std::move(*found);
   ANYVISOR_TRY(auto instances, read_instances(workspace));
   return describe(workspace, record, instances);
 }

@@ -38,7 +38,17 @@ std::string kind_of(const PluginInfo& plugin) {
 }
 
 std::string method_of(const std::string& kind) {
-  return kind == "image-store" ? "" : kind + ".capabilities";
+  return (kind == "image-store" ? "image_store" : kind) + ".capabilities";
+}
+
+// What an image store lacks on this host, each with the command that mends it.
+void read_needs(const PluginInfo& plugin, const json::Document& report, std::vector<Finding>& findings) {
+  const auto* capabilities = json::object_or_null(report, "capabilities");
+  if (!capabilities) return;
+  for (const auto& [name, answer] : capabilities->GetObject())
+    if (json::string_or(answer, "answer") == "needs")
+      findings.push_back({plugin.id + " " + name.GetString(), false, json::string_or(answer, "reason"),
+                          "images of " + plugin.id + " cannot be brought", json::string_or(answer, "remedy")});
 }
 
 // What a backend says of this host: its VMM and the accelerator.
@@ -85,6 +95,7 @@ Result<std::vector<Finding>> examine_host(const Workspace& workspace, Operation&
     auto report = client->call(method_of(kind), params, probe_limit, operation);
     if (report) {
       read_report(plugin, *report, findings);
+      if (kind == "image-store") read_needs(plugin, *report, findings);
     } else {
       findings.back().ok = false;
       findings.back().detail = report.error().message;

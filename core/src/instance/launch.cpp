@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // launch: check, stage, publish, start. A launch that fails or is killed leaves nothing.
-#include "image/image_catalog.hpp"
+#include "image/bring_image.hpp"
 #include "instance/collect.hpp"
 #include "instance/identifier.hpp"
 #include "instance/intent.hpp"
@@ -141,7 +141,7 @@ Result<std::string> launch(const Workspace& workspace, const LaunchRequest& requ
     ANYVISOR_TRY(user_data, read_user_data(request.user_data));
   }
   recover_unfinished(workspace);
-  ANYVISOR_TRY(ImageRecord image, ImageCatalog(workspace.home).find(request.image));
+  ANYVISOR_TRY(ImageRecord image, bring_image(workspace, request.image, clock));
   if (request.disk != 0 && request.disk < image.virtual_size)
     return fail(ErrorKind::invalid_argument,
                 "a disk of " + std::to_string(request.disk) + " bytes is smaller than the image's (" +

@@ -20,7 +20,8 @@ namespace {
 #endif
 
 bool is_passed_on(std::string_view name) {
-  static constexpr std::string_view names[] = {"PATH", "HOME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR"};
+  static constexpr std::string_view names[] = {
+      "PATH", "HOME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "http_proxy", "https_proxy", "no_proxy"};
   if (std::find(std::begin(names), std::end(names), name) != std::end(names)) return true;
 #ifdef ANYVISOR_UNDER_SANITIZER
   static constexpr std::string_view options[] = {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};

@@ -118,7 +118,8 @@ typedef struct anyvisor_fd {
 } anyvisor_fd;
 
 /* A process that the plugin wants. The host starts it: no shell, no inherited descriptor but those listed, its
- * own session, a clean environment (PATH, HOME, LANG, TMPDIR and ANYVISOR_* of the host, and `env`). */
+ * own session, a clean environment (PATH, HOME, LANG, TMPDIR, XDG_CACHE_HOME, proxies and ANYVISOR_* of the host, and
+ * `env`). */
 typedef struct anyvisor_process {
   uint32_t struct_size;
   uint32_t flags;          /* 0 */
@@ -261,7 +262,8 @@ typedef struct anyvisor_image_store_draft1 {
   /* [instance-thread] What works here, with reasons: capability-report.schema.json. */
   anyvisor_image_store_call capabilities;
   /* [instance-thread] Is {"reference":"..."} of this store? Reply: what is known of it without fetching
-   * ({"name","version","summary","key"}; `key` changes when the content would). ANYVISOR_DECLINED: not its kind. */
+   * ({"name","version","summary","key","building"}; `key` changes when the content would; `building`: another process
+   * is making it). ANYVISOR_DECLINED: not its kind. */
   anyvisor_image_store_call resolve;
   /* [instance-thread] Optional. What could be fetched: {"images":[{...}]}. */
   anyvisor_image_store_call list;
