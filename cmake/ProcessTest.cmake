@@ -15,3 +15,13 @@ function(anyvisor_add_process_test name label seconds processors script)
     LABELS ${label} TIMEOUT ${limit} PROCESSORS ${processors} SKIP_RETURN_CODE 77
     ENVIRONMENT "ANYVISOR_CLI=${ANYVISOR_STAGE}/bin/anyvisor;ANYVISOR_TINY_GUEST=${PROJECT_BINARY_DIR}/guests/tiny.elf;ANYVISOR_TEST_TIME_FACTOR=${ANYVISOR_TEST_TIME_FACTOR}")
 endfunction()
+
+# anyvisor_add_debian_test(NAME SECONDS PROCESSORS SCRIPT [ARGUMENT...]): one that needs a real Debian guest. Label debian.
+# The fixture debian-image (tests/debian-images) builds debian:bookworm once into the cache that all of them share, so that
+# `launch debian:bookworm` in a fresh home folder takes a second.
+set(ANYVISOR_DEBIAN_CACHE ${PROJECT_BINARY_DIR}/debian-cache CACHE PATH "Where tests keep the Debian image")
+function(anyvisor_add_debian_test name seconds processors script)
+  anyvisor_add_process_test(${name} debian ${seconds} ${processors} ${script} ${ARGN})
+  set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED debian-image)
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ANYVISOR_DEBIAN_CACHE=${ANYVISOR_DEBIAN_CACHE})
+endfunction()

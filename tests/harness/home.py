@@ -58,7 +58,8 @@ class Home:
         check(error or not reports, f"sanitizers report:\n{reports[:6000]}")
 
     def environment(self, extra=None):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANYVISOR_", "XDG_"))}
+        kept = {name: value for name, value in os.environ.items()
+                if not name.startswith(("ANYVISOR_", "XDG_")) or name == "ANYVISOR_DEBIAN_CACHE"}
         # A plugin-host's report would go into a log that is deleted with the instance.
         reports = {name: f"{os.environ.get(name, '')}:log_path={self.base}/sanitizer" for name in SANITIZERS}
         return {**kept, **reports, "HOME": self.base, "TMPDIR": self.temporary, "LC_ALL": "C.UTF-8", **(extra or {})}
