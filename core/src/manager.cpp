@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include "guest/copy.hpp"
 #include "guest/guest_operations.hpp"
 #include "guest/wait.hpp"
 #include "image/image_catalog.hpp"
@@ -102,6 +103,10 @@ Result<std::string> Manager::console_log(const std::string& instance) {
 
 Result<int> Manager::exec(const std::string& instance, const ExecRequest& request, Operation& operation) {
   return anyvisor::exec(state_->workspace, instance, request, operation);
+}
+
+Result<void> Manager::copy(const CopyRequest& request, Operation& operation) {
+  return anyvisor::copy(state_->workspace, request, operation);
 }
 
 Result<WaitResult> Manager::wait(const std::string& instance, const WaitRequest& request, Operation& operation) {

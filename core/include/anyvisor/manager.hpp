@@ -168,6 +168,10 @@ class ANYVISOR_API Manager {
   // there yet, or refuses the key), unavailable (another host key; no ssh here), backend_failed (the connection ended
   // meanwhile), cancelled.
   Result<int> exec(const std::string& instance, const ExecRequest& request, Operation& operation);
+  // Files and folders into guests, out of them, or from one guest to another. What a guest calls its files cannot lead
+  // out of the destination. Errors: as exec; not_found, invalid_argument (a folder without `recursive`), exhausted.
+  // What was copied before an error stays.
+  Result<void> copy(const CopyRequest& request, Operation& operation);
   // Until the condition holds. Errors: timeout (says what was seen last), invalid_state (the machine does not run, or
   // has ended meanwhile: it cannot come about any more), backend_failed (cloud-init failed), unsupported (no login, no
   // cloud-init in this guest), cancelled.

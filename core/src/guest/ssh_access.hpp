@@ -42,6 +42,7 @@ class NamelessFile {
   static Result<NamelessFile> make(std::string_view content);
   std::string path() const;
   std::string content() const;
+  int fd() const { return fd_.get(); }
 
  private:
   explicit NamelessFile(Fd fd) : fd_(std::move(fd)) {}
