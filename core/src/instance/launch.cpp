@@ -141,19 +141,21 @@ Result<std::string> launch(const Workspace& workspace, const LaunchRequest& requ
     ANYVISOR_TRY(user_data, read_user_data(request.user_data));
   }
   recover_unfinished(workspace);
+  InstanceRecord record;
+  record.name = request.name;
+  // What can be refused now is refused before minutes go into bringing an image.
+  ANYVISOR_TRY(record.backend, choose_backend(workspace, request.backend));
+  if (!record.name.empty()) ANYVISOR_CHECK(check_name_is_free(workspace, record.name));
   ANYVISOR_TRY(ImageRecord image, bring_image(workspace, request.image, clock));
   if (request.disk != 0 && request.disk < image.virtual_size)
     return fail(ErrorKind::invalid_argument,
                 "a disk of " + std::to_string(request.disk) + " bytes is smaller than the image's (" +
                     std::to_string(image.virtual_size) + ")",
                 "leave --disk out, or give more", "/disk");
-  InstanceRecord record;
-  record.name = request.name;
   record.image = image.name;
   record.image_id = image.id;
   record.cpus = request.cpus;
   record.memory = request.memory;
-  ANYVISOR_TRY(record.backend, choose_backend(workspace, request.backend));
   ANYVISOR_CHECK(choose_boot(request, image, record));
   choose_networks(request, record);
   record.id = new_id();

@@ -11,7 +11,19 @@ namespace {
 
 constexpr std::chrono::milliseconds names_patience{10000};
 
+tl::unexpected<Error> name_is_taken(const std::string& name) {
+  return fail(ErrorKind::already_exists, "instance \"" + name + "\" already exists",
+              "choose another --name, or delete it with 'anyvisor delete " + name + "'", "/name");
+}
+
 }  // namespace
+
+Result<void> check_name_is_free(const Workspace& workspace, const std::string& name) {
+  ANYVISOR_TRY(const auto entries, read_instances(workspace));
+  for (const auto& entry : entries)
+    if (entry.record && entry.record->name == name) return name_is_taken(name);
+  return {};
+}
 
 Result<LockedInstance> publish_instance(
     const Workspace& workspace, StagedFolder staged, InstanceRecord record,
@@ -27,9 +39,7 @@ Result<LockedInstance> publish_instance(
       for (const auto& network : entry.record->networks) macs.insert(network.mac);
     }
   if (record.name.empty()) record.name = choose_name([&](const std::string& name) { return taken.contains(name); });
-  if (taken.contains(record.name))
-    return fail(ErrorKind::already_exists, "instance \"" + record.name + "\" already exists",
-                "choose another --name, or delete it with 'anyvisor delete " + record.name + "'", "/name");
+  if (taken.contains(record.name)) return name_is_taken(record.name);
   for (auto& network : record.networks) do
       network.mac = new_mac();
     while (!macs.insert(network.mac).second);

@@ -9,6 +9,9 @@
 
 namespace anyvisor {
 
+// For an early answer; what counts is publish_instance(). Errors: already_exists (field /name).
+Result<void> check_name_is_free(const Workspace& workspace, const std::string& name);
+
 using IsTaken = std::function<bool(const std::string&)>;
 
 // `record` without a name gets the one that `choose_name` makes of the taken ones; every network attachment gets a MAC
