@@ -5,6 +5,7 @@ What anyvisor passes by descriptor (the instance's folder, listening sockets, gu
 is given every advantage. `-S` goes away: nobody is there to say `cont`.
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -20,9 +21,12 @@ def read_command_line(pid):
 
 
 class PlainQemu:
-    def __init__(self, vmm_pid, instance_folder, folder):
-        """Takes the running VMM as the model; `folder`: where the copy's sockets and logs go."""
+    def __init__(self, vmm_pid, instance_folder, folder, replaced=()):
+        """Takes the running VMM as the model; `folder`: where the copy's sockets and logs go. `replaced`: pairs of paths, (the
+        model's, the copy's)."""
         self.argv = [argument.replace(instance_folder, folder) for argument in read_command_line(vmm_pid)]
+        for old, new in replaced:
+            self.argv = [argument.replace(old, new) for argument in self.argv]
         self.folder = folder
         self.targets = {}  # descriptor number -> what it was
         for number in sorted({int(found) for argument in self.argv for found in re.findall(r"(?:/proc/self/fd/|\bfd=)(\d+)", argument)}):
@@ -31,7 +35,7 @@ class PlainQemu:
                        for number, target in self.targets.items() if target.startswith("/memfd:")}
         self.instance_folder = instance_folder
         os.makedirs(os.path.join(folder, "logs"), exist_ok=True)
-        for name in ("kernel", "initrd"):
+        for name in ("kernel", "initrd", "seed.iso"):
             source = os.path.join(instance_folder, name)
             if os.path.exists(source) and not os.path.exists(os.path.join(folder, name)):
                 os.link(source, os.path.join(folder, name))
@@ -51,6 +55,13 @@ class PlainQemu:
     def time_to_first_line(self, limit=30):
         """Seconds from exec to the first whole line in the console's log."""
         log = os.path.join(self.folder, "logs", "console.log")
+        with self.running() as begin:
+            return wait_for_line(log, begin, limit)
+
+    @contextlib.contextmanager
+    def running(self):
+        """Started; gives the time of its exec. Ended at the end of the block."""
+        log = os.path.join(self.folder, "logs", "console.log")
         for name in os.listdir(self.folder):
             if name.endswith(".sock"):
                 os.remove(os.path.join(self.folder, name))
@@ -64,7 +75,7 @@ class PlainQemu:
         begin = time.monotonic()
         pid = os.posix_spawn(self.argv[0], self.argv, {"PATH": os.environ["PATH"]}, file_actions=actions, setsid=True)
         try:
-            return wait_for_line(log, begin, limit)
+            yield begin
         finally:
             try:
                 os.kill(pid, 9)

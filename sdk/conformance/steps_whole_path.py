@@ -92,11 +92,12 @@ def debian_guest(subject):
     try:
         try:
             cli.json("launch", subject.options.debian, "--name", NAME, "--backend", subject.id, "--memory", "768M",
-                     "--network", "restricted", "--wait", "ssh", seconds=240)
+                     "--network", "restricted", seconds=180)
         except CommandFailed as failed:
             if failed.error["kind"] in ABSENT:
                 raise Declined(f"the image cannot be had: {failed.error['message']}")
             raise
+        cli("wait", NAME, "--for", "ssh", "--timeout", f"{int(subject.seconds(180))}s", seconds=200)
         info = cli.info()
         check(info["state"] == "Running", f"launched, and info says {info}")
         words = cli("exec", NAME, "--", "hostname", seconds=60).stdout.decode().strip()

@@ -10,5 +10,5 @@ export ANYVISOR_RIG_CACHE=${ANYVISOR_RIG_CACHE:-$build/rig}
 results=$build/conformance-kvm
 rm -rf "$results"
 cache=${ANYVISOR_DEBIAN_CACHE:-} mount=()
-if [ -n "$cache" ] && [ -d "$cache" ]; then mount=(--mount "$cache=/debian"); fi
+if [ -n "$cache" ] && compgen -G "$cache/*/manifest.json" >/dev/null; then mount=(--mount "$cache=/debian"); fi
 "$source/tests/guests/rig" --build "$build" --seconds 840 --results "$results" "${mount[@]}" -- tests/conformance/in_the_rig.sh
