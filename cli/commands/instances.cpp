@@ -7,6 +7,7 @@
 
 #include "command.hpp"
 #include "commands/publish.hpp"
+#include "commands/wait.hpp"
 #include "output/json.hpp"
 #include "output/table.hpp"
 #include "output/text.hpp"
@@ -59,6 +60,7 @@ int change_each(Session& session, const Arguments& arguments, const std::string&
   const int code = session.for_each(arguments.positional(), [&](const std::string& name) -> Result<void> {
     auto result = session.perform(doing + " " + name, [&](Operation& operation) { return call(name, operation); });
     if (!result) return tl::unexpected<Error>(std::move(result).error());
+    if (!result->warning.empty()) warn(result->warning, session.json());
     const std::string ports = result->vmm_pid != 0 ? published_ports(*result) : "";
     session.tell(done + " " + result->name + (ports.empty() ? "" : ", " + ports));
     changed.push_back(std::move(*result));
@@ -69,9 +71,11 @@ int change_each(Session& session, const Arguments& arguments, const std::string&
 }
 
 int run_start(Session& session, const Arguments& arguments) {
+  const WaitRequest wait = read_wait(arguments, "running");
   Manager& manager = session.manager();
-  return change_each(session, arguments, "starting", "Started",
-                     [&](const std::string& name, Operation& operation) { return manager.start(name, operation); });
+  return change_each(session, arguments, "starting", "Started", [&](const std::string& name, Operation& operation) {
+    return manager.start(name, wait, operation);
+  });
 }
 
 int run_stop(Session& session, const Arguments& arguments) {
@@ -79,6 +83,9 @@ int run_stop(Session& session, const Arguments& arguments) {
   request.force = arguments.has("force");
   const auto grace = static_cast<unsigned>(request.grace.count() / 1000);
   request.grace = std::chrono::seconds(arguments.number("timeout", grace, 0));
+  request.force_after_grace = !arguments.has("no-force");
+  if (request.force && !request.force_after_grace)
+    throw UsageError("--force and --no-force contradict each other", "give one of the two");
   if (request.force && arguments.has("timeout"))
     throw UsageError("--force does not wait, so --timeout says nothing", "give one of the two");
   Manager& manager = session.manager();
@@ -108,9 +115,11 @@ int run_delete(Session& session, const Arguments& arguments) {
   return code;
 }
 
+constexpr std::array start_options{wait_option, wait_timeout_option};
 constexpr std::array stop_options{
     Option{"force", 'f', nullptr, "Do not ask the guest: end it at once"},
     Option{"timeout", 't', "SECONDS", "How long the guest may take to power off before it is ended (default: 30)"},
+    Option{"no-force", 0, nullptr, "Do not end it then: fail, and let it run on"},
 };
 constexpr std::array delete_options{
     Option{"force", 'f', nullptr, "Also when it runs"},
@@ -120,13 +129,21 @@ constexpr std::array delete_options{
 
 extern const Command list_command, start_command, stop_command, delete_command;
 constinit const Command list_command{"Instances", "list", "ls", "", "Show all instances", nullptr, 0, 0, {}, run_list};
-constinit const Command start_command{"Instances", "start", nullptr,    "NAME...", "Start instances that are stopped",
-                                      nullptr,     1,       any_number, {},        run_start};
-constinit const Command stop_command{
-    "Instances", "stop",           nullptr,
-    "NAME...",   "Stop instances", "Asks the guest to power off, waits, and ends it when it does not.",
-    1,           any_number,       stop_options,
-    run_stop};
+constinit const Command start_command{
+    "Instances", "start", nullptr,    "NAME...",     "Start instances that are stopped",
+    nullptr,     1,       any_number, start_options, run_start};
+constinit const Command stop_command{"Instances",
+                                     "stop",
+                                     nullptr,
+                                     "NAME...",
+                                     "Stop instances",
+                                     "Asks the guest to power off (its guest agent, else by the power button), waits, "
+                                     "ends it when it does not, and says "
+                                     "so.",
+                                     1,
+                                     any_number,
+                                     stop_options,
+                                     run_stop};
 constinit const Command delete_command{
     "Instances", "delete", "rm",       "NAME...",      "Remove instances with their disks",
     nullptr,     1,        any_number, delete_options, run_delete};

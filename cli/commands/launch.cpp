@@ -9,6 +9,7 @@
 #include "commands/instances.hpp"
 #include "commands/publish.hpp"
 #include "commands/user_data.hpp"
+#include "commands/wait.hpp"
 #include "output/json.hpp"
 #include "session.hpp"
 
@@ -30,6 +31,8 @@ constexpr std::array options{
     Option{"cmdline", 0, "TEXT", "Added to the image's kernel command line"},
     Option{"cloud-init", 0, "FILE|-",
            "User data for the guest's cloud-init: #cloud-config, a script, MIME, ...; -: from standard input"},
+    wait_option,
+    wait_timeout_option,
     Option{"backend", 0, "ID", "The plugin that runs it (default: the only one, or the usual one)"},
 };
 
@@ -44,7 +47,9 @@ constexpr const char* details =
     "\n"
     "A guest that runs cloud-init gets the instance's name as its hostname, a user who is reached by ssh with the "
     "home\n"
-    "folder's key, and host keys that are known before its first boot; --cloud-init adds to that.";
+    "folder's key, and host keys that are known before its first boot; --cloud-init adds to that. Its launch ends "
+    "when\n"
+    "its ssh server answers, unless --wait says otherwise.";
 
 Firmware firmware_of(const std::string& text) {
   if (text == "kernel") return Firmware::kernel;
@@ -76,6 +81,7 @@ LaunchRequest read_request(const Arguments& arguments) {
   request.disk = arguments.size("disk", request.disk);
   request.firmware = firmware_of(arguments.choice("firmware", {"auto", "kernel", "bios", "uefi"}, "auto"));
   request.command_line = arguments.value("cmdline");
+  request.wait = read_wait(arguments, "");
   if (arguments.has("cloud-init")) request.user_data = read_user_data(arguments.value("cloud-init"));
   const std::string network = arguments.choice("network", {"user", "restricted", "none"}, "user");
   NetworkRequest attachment;
@@ -104,6 +110,7 @@ int run(Session& session, const Arguments& arguments) {
   if (session.json()) session.print(json_text(info));
   const std::string ports = published_ports(info);
   session.tell("Launched " + info.name + (ports.empty() ? "" : ", " + ports));
+  if (!info.warning.empty()) warn(info.warning, session.json());
   session.tell("Its console: anyvisor logs " + info.name);
   return 0;
 }

@@ -26,11 +26,22 @@ std::chrono::milliseconds duration(const Arguments& arguments, std::string_view 
   return std::chrono::seconds(number * factor);
 }
 
+namespace {
+
 WaitFor wait_for_of(const std::string& word) {
   if (word == "running") return WaitFor::running;
   if (word == "ssh") return WaitFor::ssh;
   if (word == "cloud-init") return WaitFor::cloud_init;
-  return word == "stopped" ? WaitFor::stopped : WaitFor::nothing;
+  return word == "stopped" ? WaitFor::stopped : WaitFor::automatic;
+}
+
+}  // namespace
+
+WaitRequest read_wait(const Arguments& arguments, const std::string& usual) {
+  WaitRequest request;
+  request.condition = wait_for_of(arguments.choice("wait", {"running", "ssh", "cloud-init"}, usual));
+  request.limit = duration(arguments, "timeout", request.limit);
+  return request;
 }
 
 namespace {

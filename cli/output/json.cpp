@@ -80,9 +80,11 @@ json::Value to_json(json::Document& document, const InstanceInfo& info) {
       {"vmm_log", info.vmm_log},
       {"host_log", info.host_log},
       {"last_operation", info.last_operation},
+      {"warning", info.warning},
   };
   json::set(document, object, "state", state_name(info.state));
   for (const auto& [name, text] : texts) set_text(document, object, name, text);
+  json::set(document, object, "forced", info.forced);
   json::set(document, object, "cpus", info.cpus);
   json::set(document, object, "memory", std::uint64_t{info.memory});
   json::set(document, object, "disk", std::uint64_t{info.disk});

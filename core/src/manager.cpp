@@ -55,22 +55,23 @@ const std::string& Manager::home() const {
 Result<InstanceInfo> Manager::launch(const LaunchRequest& request, Operation& operation) {
   PhaseClock clock(operation);
   ANYVISOR_TRY(std::string id, anyvisor::launch(state_->workspace, request, clock));
-  clock.close();
-  return anyvisor::info(state_->workspace, id);
+  return wait_after(state_->workspace, id, "launched", request.wait, clock);
 }
 
-Result<InstanceInfo> Manager::start(const std::string& instance, Operation& operation) {
+Result<InstanceInfo> Manager::start(const std::string& instance, const WaitRequest& wait, Operation& operation) {
   PhaseClock clock(operation);
   ANYVISOR_TRY(std::string id, anyvisor::start(state_->workspace, instance, clock));
-  clock.close();
-  return anyvisor::info(state_->workspace, id);
+  return wait_after(state_->workspace, id, "started", wait, clock);
 }
 
 Result<InstanceInfo> Manager::stop(const std::string& instance, const StopRequest& request, Operation& operation) {
   PhaseClock clock(operation);
-  ANYVISOR_TRY(std::string id, anyvisor::stop(state_->workspace, instance, request, clock));
+  ANYVISOR_TRY(const Stopped stopped, anyvisor::stop(state_->workspace, instance, request, clock));
   clock.close();
-  return anyvisor::info(state_->workspace, id);
+  ANYVISOR_TRY(auto info, anyvisor::info(state_->workspace, stopped.id));
+  info.forced = stopped.forced;
+  info.warning = stopped.warning;
+  return info;
 }
 
 Result<void> Manager::remove(const std::string& instance, const DeleteRequest& request, Operation& operation) {

@@ -6,6 +6,7 @@
 #include "accelerator.hpp"
 #include "disk_nodes.hpp"
 #include "firmware.hpp"
+#include "guest_agent.hpp"
 #include "guest_memory.hpp"
 #include "hardware.hpp"
 #include "live_snapshot.hpp"
@@ -214,10 +215,7 @@ std::string QemuMachine::ask_agent_to_shut_down(const sdk::Context& context, Vmm
   if (!open)
     throw sdk::Failure(ANYVISOR_NOT_READY, "no guest agent runs in the guest")
         .hint("install qemu-guest-agent in it, or use acpi");
-  // The agent answers this command by going down, or with an error that then shows in the state.
-  QmpConnection agent(folder().connect(agent_socket));
-  agent.queue(R"({"execute":"guest-shutdown","arguments":{"mode":"powerdown"}})");
-  agent.flush(context);
+  shut_down_by_agent(context, folder().connect(agent_socket));
   return render({"running", {}});
 }
 

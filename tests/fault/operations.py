@@ -17,7 +17,7 @@ USER_DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "user-data.
 
 def launch_arguments(name):
     return ["launch", IMAGE, "--name", name, "--memory", "32M", "--network", "user", "--publish", "0:80",
-            "--cloud-init", USER_DATA]
+            "--cloud-init", USER_DATA, "--wait", "running"]  # nothing in it answers over ssh
 
 
 def check_running(home):

@@ -36,7 +36,8 @@ def launch_arguments(folder):
     path = os.path.join(folder, "user-data.yaml")
     with open(path, "w", encoding="utf-8") as file:
         file.write(USER_DATA)
-    return ["--cpus", "2", "--memory", "1G", "--disk", str(DISK), "--network", "restricted", "--cloud-init", path]
+    return ["--cpus", "2", "--memory", "1G", "--disk", str(DISK), "--network", "restricted", "--cloud-init", path,
+            "--wait", "running"]  # the first contact is for the checks to make
 
 
 class Guest:

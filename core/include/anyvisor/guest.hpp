@@ -40,6 +40,7 @@ struct CopyRequest {
 
 enum class WaitFor {
   nothing,
+  automatic,   // after a launch: `ssh` where the guest has a login that a port leads to, else `running`
   running,     // the machine runs
   ssh,         // a login over ssh works
   cloud_init,  // cloud-init has finished

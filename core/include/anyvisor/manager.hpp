@@ -46,8 +46,11 @@ struct LaunchRequest {
   std::uint64_t memory = 1ULL << 30;  // bytes; a multiple of 1 MiB
   std::uint64_t disk = 0;             // bytes; 0: as the image has it; never less
   Firmware firmware = Firmware::automatic;
-  std::string command_line;                             // added to the image's kernel command line
-  std::string user_data;                                // for cloud-init: #cloud-config, a script, MIME, ...; or empty
+  std::string command_line;  // added to the image's kernel command line
+  std::string user_data;     // for cloud-init: #cloud-config, a script, MIME, ...; or empty
+  // For what the call goes on to wait once the machine runs. When that does not come about the call fails, and the
+  // instance stays. Not `stopped`.
+  WaitRequest wait{WaitFor::nothing};
   std::optional<std::vector<NetworkRequest>> networks;  // none given: one user-network; empty list: no network
 };
 
@@ -87,6 +90,8 @@ struct InstanceInfo {
   std::vector<EndpointInfo> endpoints;
   std::vector<Phase> last_phases;  // of the last operation
   std::string last_operation;
+  bool forced = false;  // of stop only: the guest was asked to power off, did not, and was ended
+  std::string warning;  // of the operation that answers this: what did not go as it should, or empty
 };
 
 struct ImageInfo {
@@ -150,8 +155,10 @@ class ANYVISOR_API Manager {
   // already_exists (name), invalid_argument (name, size: `field` says which), unsupported, exhausted, backend_failed.
   Result<InstanceInfo> launch(const LaunchRequest& request, Operation& operation);
   // Stopped or Shutdown > Running. Errors: not_found, ambiguous, invalid_state, backend_failed, unavailable.
-  Result<InstanceInfo> start(const std::string& instance, Operation& operation);
-  // > Stopped. Asks the guest to power off first, unless force. Stopped already: no error.
+  // Then waits as launch does.
+  Result<InstanceInfo> start(const std::string& instance, const WaitRequest& wait, Operation& operation);
+  // > Stopped. Asks the guest to power off first, unless force: its guest agent, else by the power button. Stopped
+  // already: no error.
   Result<InstanceInfo> stop(const std::string& instance, const StopRequest& request, Operation& operation);
   // Removes the instance and its disk. Errors: invalid_state (it runs and `force` is not given).
   Result<void> remove(const std::string& instance, const DeleteRequest& request, Operation& operation);

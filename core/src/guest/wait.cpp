@@ -12,6 +12,7 @@
 #include "instance/intent.hpp"
 #include "instance/locked_instance.hpp"
 #include "instance/machine_control.hpp"
+#include "instance/operations.hpp"
 #include "process/spawn.hpp"
 
 namespace anyvisor {
@@ -177,6 +178,7 @@ Result<WaitResult> wait_for(const Workspace& workspace, const std::string& insta
   Waiting waiting(workspace, std::move(record), request, clock);
   switch (request.condition) {
     case WaitFor::running:
+    case WaitFor::automatic:
       ANYVISOR_CHECK(waiting.for_running());
       break;
     case WaitFor::ssh:
@@ -191,6 +193,24 @@ Result<WaitResult> wait_for(const Workspace& workspace, const std::string& insta
       break;
   }
   return WaitResult{};
+}
+
+Result<InstanceInfo> wait_after(const Workspace& workspace, const std::string& id, const std::string& done,
+                                WaitRequest request, PhaseClock& clock) {
+  ANYVISOR_TRY(auto record, find_instance(workspace, id));
+  // Nothing was asked for in particular: what cannot be waited for is no failure.
+  if (request.condition == WaitFor::automatic)
+    request.condition = find_ssh_access(workspace, record) && find_ssh_program("ssh") ? WaitFor::ssh : WaitFor::running;
+  auto waited = wait_for(workspace, id, request, clock);
+  clock.close();
+  if (!waited) {
+    Error error = std::move(waited).error();
+    error.message = "\"" + record.name + "\" was " + done + " and stays, but " + error.message;
+    return tl::unexpected(std::move(error));
+  }
+  ANYVISOR_TRY(auto info, anyvisor::info(workspace, id));
+  info.warning = waited->warning;
+  return info;
 }
 
 }  // namespace anyvisor

@@ -12,4 +12,9 @@ namespace anyvisor {
 Result<WaitResult> wait_for(const Workspace& workspace, const std::string& instance, const WaitRequest& request,
                             PhaseClock& clock);
 
+// The end of launch and start: waits, and tells what the instance is then. A failure says that the instance stays.
+// `done`: "launched".
+Result<InstanceInfo> wait_after(const Workspace& workspace, const std::string& id, const std::string& done,
+                                WaitRequest request, PhaseClock& clock);
+
 }  // namespace anyvisor

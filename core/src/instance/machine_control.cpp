@@ -139,9 +139,9 @@ Result<void> MachineControl::boot(Operation& operation) {
   return {};
 }
 
-Result<void> MachineControl::ask_to_power_off(Operation& operation) {
+Result<void> MachineControl::ask_to_power_off(const std::string& method, Operation& operation) {
   auto params = json::make_object();
-  json::set(params, params, "method", "acpi");
+  json::set(params, params, "method", method);
   ANYVISOR_CHECK(call("machine.shutdown", params, hop_limit, operation));
   return {};
 }

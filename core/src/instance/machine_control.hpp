@@ -32,8 +32,9 @@ class MachineControl {
   Result<void> write_seed(const std::vector<std::pair<std::string, std::string>>& files, Operation& operation);
   // Stopped>Created: acquires the networks, starts the VMM. Returns the guest-visible hardware (JSON).
   Result<std::string> create(Operation& operation);
-  Result<void> boot(Operation& operation);              // > Running
-  Result<void> ask_to_power_off(Operation& operation);  // asks; see wait_for_power_off
+  Result<void> boot(Operation& operation);  // > Running
+  // Asks the guest, by its "agent" or by "acpi", the power button; see wait_for_power_off.
+  Result<void> ask_to_power_off(const std::string& method, Operation& operation);
   // Errors: timeout when the guest is still on after `grace`; cancelled.
   Result<void> wait_for_power_off(std::chrono::milliseconds grace, Operation& operation);
   // > Stopped: the VMM has ended and the record says so.

@@ -11,8 +11,13 @@ namespace anyvisor {
 
 Result<std::string> launch(const Workspace& workspace, const LaunchRequest& request, PhaseClock& clock);  // the new id
 Result<std::string> start(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
-Result<std::string> stop(const Workspace& workspace, const std::string& instance, const StopRequest& request,
-                         PhaseClock& clock);
+struct Stopped {
+  std::string id;
+  bool forced = false;  // although the guest had been asked
+  std::string warning;  // why; or empty
+};
+Result<Stopped> stop(const Workspace& workspace, const std::string& instance, const StopRequest& request,
+                     PhaseClock& clock);
 Result<void> remove(const Workspace& workspace, const std::string& instance, const DeleteRequest& request,
                     PhaseClock& clock);
 

@@ -10,31 +10,41 @@ namespace {
 
 constexpr std::chrono::milliseconds host_patience{10000};
 
-// Asks the guest, waits, and says whether the VMM is to be ended now.
-Result<void> power_off(MachineControl& machine, const StopRequest& request, const std::string& name,
-                       PhaseClock& clock) {
+std::string seconds_of(std::chrono::milliseconds time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
+}
+
+// The agent in the guest hears it whatever the guest makes of a power button.
+Result<void> ask_guest_to_power_off(MachineControl& machine, Operation& operation) {
+  auto asked = machine.ask_to_power_off("agent", operation);
+  if (asked || asked.error().kind == ErrorKind::cancelled) return asked;
+  return machine.ask_to_power_off("acpi", operation);
+}
+
+// Asks the guest and waits. Returns why the VMM is to be ended by force now; empty: the guest is off.
+Result<std::string> power_off(MachineControl& machine, const StopRequest& request, const std::string& name,
+                              PhaseClock& clock) {
   clock.begin("guest shutdown");
-  auto asked = machine.ask_to_power_off(clock.operation());
+  auto asked = ask_guest_to_power_off(machine, clock.operation());
   if (asked) asked = machine.wait_for_power_off(request.grace, clock.operation());
-  if (asked || (asked.error().kind == ErrorKind::timeout && request.force_after_grace)) return {};
-  if (asked.error().kind == ErrorKind::timeout)
-    return fail(ErrorKind::timeout,
-                "the guest of \"" + name + "\" did not power off within " +
-                    std::to_string(std::chrono::duration_cast<std::chrono::seconds>(request.grace).count()) + " s",
-                "end it with 'anyvisor stop --force " + name + "'");
-  return asked;
+  if (asked) return std::string();
+  if (asked.error().kind != ErrorKind::timeout) return tl::unexpected(std::move(asked).error());
+  const std::string what = "the guest of \"" + name + "\" did not power off within " + seconds_of(request.grace);
+  if (request.force_after_grace) return what + ": it was ended by force";
+  return fail(ErrorKind::timeout, what,
+              "give it more with --timeout, or end it with 'anyvisor stop --force " + name + "'");
 }
 
 }  // namespace
 
-Result<std::string> stop(const Workspace& workspace, const std::string& instance, const StopRequest& request,
-                         PhaseClock& clock) {
+Result<Stopped> stop(const Workspace& workspace, const std::string& instance, const StopRequest& request,
+                     PhaseClock& clock) {
   clock.begin("check");
   recover_unfinished(workspace);
   ANYVISOR_TRY(LockedInstance locked, lock_instance(workspace, instance));
   State from = observe(workspace, locked.record).state;
   ANYVISOR_TRY(auto hops, plan_hops(Verb::stop, from, locked.record.name));
-  if (hops.empty()) return locked.record.id;
+  if (hops.empty()) return Stopped{locked.record.id, false, ""};
   bool ask_guest = !request.force && from == State::running;
   if (from == State::unknown && !request.force)
     return fail(ErrorKind::invalid_state, "cannot stop \"" + locked.record.name + "\": its VMM does not answer",
@@ -43,6 +53,7 @@ Result<std::string> stop(const Workspace& workspace, const std::string& instance
   auto noted = write_intent(locked.folder, {"stop", !ask_guest, ""});
   // On a full disk a machine can still be ended: that is one step, which needs no intent to be finished.
   if (!noted && ask_guest) return in_context("cannot stop \"" + locked.record.name + "\"", std::move(noted).error());
+  std::string warning;
   auto run = [&]() -> Result<void> {
     if (!ask_guest) {
       clock.begin("VMM end");
@@ -50,7 +61,7 @@ Result<std::string> stop(const Workspace& workspace, const std::string& instance
     }
     clock.begin("plugin-host");
     ANYVISOR_TRY(auto machine, MachineControl::reach(workspace, locked.record, host_patience));
-    ANYVISOR_CHECK(power_off(machine, request, locked.record.name, clock));
+    ANYVISOR_TRY(warning, power_off(machine, request, locked.record.name, clock));
     clock.begin("VMM end");
     return machine.terminate(false, clock.operation());
   };
@@ -61,7 +72,7 @@ Result<std::string> stop(const Workspace& workspace, const std::string& instance
   auto cleared = clear_intent(locked.folder);
   if (!stopped) return in_context("cannot stop \"" + locked.record.name + "\"", std::move(stopped).error());
   ANYVISOR_CHECK(std::move(cleared));
-  return locked.record.id;
+  return Stopped{locked.record.id, !warning.empty(), warning};
 }
 
 }  // namespace anyvisor

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// A word with the QEMU guest agent (qemu-guest-agent in the guest), over the socket of its virtio channel.
+#pragma once
+
+#include <anyvisor/plugin.hpp>
+
+#include "descriptor.hpp"
+
+namespace anyvisor::qemu {
+
+// Asks the agent to power the guest off. `socket`: connected to the channel, which has one client at a time. Returns
+// once it was asked and has not said no within a second. Failures: NOT_READY (nobody answers within two seconds),
+// BACKEND_FAILED (it says no), CANCELLED.
+void shut_down_by_agent(const sdk::Context& context, Descriptor socket);
+
+}  // namespace anyvisor::qemu
