@@ -89,10 +89,10 @@ class unreaped:
         _reaping.set()
 
 
-def start(argv, env=None, cwd=None, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+def start(argv, env=None, cwd=None, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
     become_subreaper()
     with _lock:
-        process = subprocess.Popen(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+        process = subprocess.Popen(argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr)
         process.returncode = 0  # Popen shall never wait for it: the reaper does
         child = Child(argv, process.pid)
         _own[process.pid] = child
