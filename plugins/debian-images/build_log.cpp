@@ -104,7 +104,7 @@ void BuildLog::add(std::string_view line) {
   for (const auto sign : archive_signs)
     if (contains(line, sign)) {
       no_archive_ = true;
-      if (archive_error_.empty()) archive_error_ = std::string(line);
+      if (archive_error_.empty()) archive_error_ = std::string(line.substr(line.find_first_not_of(' ')));
     }
   if (first_error_.empty() && (line.starts_with("E: ") || contains(line, ": error: ") || contains(line, "unshare: ")))
     first_error_ = std::string(line);

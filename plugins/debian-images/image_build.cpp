@@ -174,9 +174,10 @@ std::string make_manifest(const Suite& suite, const std::string& folder, const s
 
 void build_image(const Host& host, const Context& context, const BuildRequest& request, const ImageCache& cache,
                  const BuildLock& lock) {
-  context.progress("clearing what a killed build left", 0, 0);
+  context.progress("looking for what a killed build left", 0, 0);
   remove_folder(host, context, cache.making(), lock);
   remove_folder(host, context, cache.image(), lock);
+  cache.check_space();
   if (::mkdir(cache.making().c_str(), 0700) != 0)
     throw Failure(errno == ENOSPC ? ANYVISOR_EXHAUSTED : ANYVISOR_UNAVAILABLE,
                   "cannot make the folder \"" + cache.making() + "\": " + std::strerror(errno));
@@ -185,7 +186,16 @@ void build_image(const Host& host, const Context& context, const BuildRequest& r
   process.env.push_back("CUSTOMIZE=" + std::string(recipe::customize));
   process.env.push_back("HOST_APT=" + std::string(recipe::host_apt));
   process.fds = {{lock.fd(), lock_in_child}, {listener.write_end(), output_in_child}};
-  const Ended ended = run(host, context, process);
+  const Ended ended = [&] {
+    try {
+      return run(host, context, process);
+    } catch (const Host::Recorded& recorded) {  // the host speaks of setpriv, which nobody asked for
+      const std::string subject = "building " + canonical_name(request.suite);
+      if (recorded.status == ANYVISOR_CANCELLED) throw Failure(ANYVISOR_CANCELLED, subject + " was cancelled");
+      if (recorded.status == ANYVISOR_TIMEOUT) throw Failure(ANYVISOR_TIMEOUT, subject + " took too long");
+      throw;
+    }
+  }();
   const BuildLog& log = listener.finish(ended.errors);
   if (ended.status != 0) {
     for (const auto& line : log.tail()) host.log(ANYVISOR_LOG_ERROR, line);
@@ -193,6 +203,7 @@ void build_image(const Host& host, const Context& context, const BuildRequest& r
     remove_folder(host, context, cache.making(), lock);
     throw failure;
   }
+  context.progress("saving the image", 0, 0);
   cache.publish(cache.making() + "/result", make_manifest(request.suite, cache.making(), cache.key()));
   remove_folder(host, context, cache.making(), lock);
 }

@@ -5,9 +5,11 @@
 #include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -22,6 +24,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* manifest_name = "manifest.json";
+// The tree, the raw disk and the qcow2, with what apt needs meanwhile: 1.9 GiB, seen.
+constexpr std::uint64_t space_of_a_build = 2200ULL << 20;
 
 Failure system_failure(const std::string& what, int error) {
   anyvisor_status status = ANYVISOR_INTERNAL;
@@ -81,6 +85,17 @@ void ImageCache::make_folder() const {
   fs::create_directories(fs::path(folder_).parent_path(), error);
   if (::mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST)
     throw system_failure("cannot make the folder \"" + folder_ + "\"", errno);
+}
+
+void ImageCache::check_space() const {
+  struct statvfs space {};
+  if (::statvfs(folder_.c_str(), &space) != 0) return;
+  const std::uint64_t available = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
+  if (available >= space_of_a_build) return;
+  throw Failure(ANYVISOR_EXHAUSTED, "building a Debian image takes " + std::to_string(space_of_a_build >> 20) +
+                                        " MiB, and only " + std::to_string(available >> 20) + " MiB are free in " +
+                                        folder_)
+      .hint("make room there, or set ANYVISOR_DEBIAN_CACHE to a folder that has it");
 }
 
 bool ImageCache::has_image() const {

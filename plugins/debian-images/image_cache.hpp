@@ -36,6 +36,8 @@ class ImageCache {
   ImageCache(std::string folder, std::string key) : folder_(std::move(folder)), key_(std::move(key)) {}
   // Makes the folder (0700) when it is not there. Throws Failure.
   void make_folder() const;
+  // Throws Failure(EXHAUSTED) when a build would run out of space: found out now, and not by apt's patient retries.
+  void check_space() const;
   std::string image() const { return folder_ + "/" + key_; }
   std::string making() const { return image() + ".making"; }
   std::string log() const { return image() + ".log"; }
