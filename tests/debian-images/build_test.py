@@ -94,7 +94,7 @@ def killed_then_two_at_once():
         check(not home.cached(), f"something is published: {home.cached()}")
         print("killed early: nothing published, no process left")
 
-        options = ("--network", "restricted", "--memory", "1G", "--cpus", "2", "--explain")
+        options = ("--network", "restricted", "--memory", "1G", "--cpus", "2", "--explain", "--wait", "running")
         both = [home.begin("launch", image, "--name", name, *options) for name, image in (("one", "debian:bookworm"), ("two", "debian:12"))]
         results = [home.finish(launch, limit=580) for launch in both]
         check(all(result.code == 0 for result in results), "\n".join(map(str, results)))
