@@ -9,18 +9,37 @@
 
 namespace anyvisor::cli {
 
-extern const Command launch_command, list_command, info_command, start_command, stop_command, delete_command,
-    logs_command, exec_command, shell_command, copy_command, wait_command, image_import_command, image_list_command,
-    image_info_command, image_remove_command, plugins_list_command, plugins_info_command, plugins_check_command,
-    doctor_command, version_command;
+extern const Command launch_command, clone_command, prepare_command, list_command, info_command, start_command,
+    stop_command, delete_command, wait_command, exec_command, shell_command, copy_command, logs_command,
+    identity_list_command, image_import_command, image_list_command, image_info_command, image_remove_command,
+    plugins_list_command, plugins_info_command, plugins_check_command, doctor_command, version_command;
 
 namespace {
 
 constexpr std::array table{
-    &launch_command,       &list_command,         &info_command,          &start_command,      &stop_command,
-    &delete_command,       &logs_command,         &exec_command,          &shell_command,      &copy_command,
-    &wait_command,         &image_import_command, &image_list_command,    &image_info_command, &image_remove_command,
-    &plugins_list_command, &plugins_info_command, &plugins_check_command, &doctor_command,     &version_command,
+    &launch_command,         //
+    &clone_command,          //
+    &prepare_command,        //
+    &list_command,           //
+    &info_command,           //
+    &start_command,          //
+    &stop_command,           //
+    &delete_command,         //
+    &wait_command,           //
+    &exec_command,           //
+    &shell_command,          //
+    &copy_command,           //
+    &logs_command,           //
+    &identity_list_command,  //
+    &image_import_command,   //
+    &image_list_command,     //
+    &image_info_command,     //
+    &image_remove_command,   //
+    &plugins_list_command,   //
+    &plugins_info_command,   //
+    &plugins_check_command,  //
+    &doctor_command,         //
+    &version_command,        //
 };
 
 constexpr std::array globals{

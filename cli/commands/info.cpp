@@ -36,6 +36,12 @@ std::string last_operation_line(const InstanceInfo& info) {
   return info.last_operation + ", " + human_duration((last.start + last.duration).count());
 }
 
+std::string clone_line(const InstanceInfo& info) {
+  std::string text = info.clone_strategy;
+  if (!info.clone_identity.empty()) text += (text.empty() ? "" : ", ") + ("identity: " + info.clone_identity);
+  return text;
+}
+
 std::string describe_instance(const InstanceInfo& info) {
   Fields fields{
       {"Name", info.name},
@@ -44,6 +50,7 @@ std::string describe_instance(const InstanceInfo& info) {
       {"Problem", info.state_error},
       {"Unfinished", info.intent.empty() ? "" : info.intent + ": the next command finishes or undoes it"},
       {"Image", info.image},
+      {"Cloned from", with_reason(info.cloned_from, clone_line(info))},
       {"CPUs", info.cpus ? std::to_string(info.cpus) : ""},
       {"Memory", info.memory ? human_size(info.memory) : ""},
       {"Saved memory", info.has_saved_memory ? "yes" : ""},

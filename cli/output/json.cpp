@@ -79,6 +79,9 @@ json::Value to_json(json::Document& document, const InstanceInfo& info) {
       {"console_log", info.console_log},
       {"vmm_log", info.vmm_log},
       {"host_log", info.host_log},
+      {"cloned_from", info.cloned_from},
+      {"clone_strategy", info.clone_strategy},
+      {"clone_identity", info.clone_identity},
       {"last_operation", info.last_operation},
       {"warning", info.warning},
   };

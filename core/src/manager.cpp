@@ -58,6 +58,27 @@ Result<InstanceInfo> Manager::launch(const LaunchRequest& request, Operation& op
   return wait_after(state_->workspace, id, "launched", request.wait, clock);
 }
 
+Result<InstanceInfo> Manager::clone(const CloneRequest& request, Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(std::string id, anyvisor::clone(state_->workspace, request, clock));
+  clock.close();
+  return anyvisor::info(state_->workspace, id);
+}
+
+Result<std::vector<IdentityChange>> Manager::plan_clone(const CloneRequest& request, Operation& operation) {
+  PhaseClock clock(operation);
+  return anyvisor::plan_clone(state_->workspace, request, clock);
+}
+
+Result<void> Manager::prepare(const std::string& instance, Operation& operation) {
+  PhaseClock clock(operation);
+  return anyvisor::prepare(state_->workspace, instance, clock);
+}
+
+Result<std::vector<IdentityUnitInfo>> Manager::identity_units(Operation& operation) {
+  return anyvisor::identity_units(state_->workspace, operation);
+}
+
 Result<InstanceInfo> Manager::start(const std::string& instance, const WaitRequest& wait, Operation& operation) {
   PhaseClock clock(operation);
   ANYVISOR_TRY(std::string id, anyvisor::start(state_->workspace, instance, clock));

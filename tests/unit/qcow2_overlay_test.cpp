@@ -86,6 +86,60 @@ TEST_F(Qcow2Overlay, TakesWritesAndShowsTheBackingFileElsewhere) {
   EXPECT_EQ(seen.find("Pattern verification failed"), std::string::npos) << seen;
 }
 
+TEST_F(Qcow2Overlay, HoldsTheClustersThatItIsGiven) {
+  constexpr std::uint64_t size = 3000ULL << 20;
+  make_raw("base.raw", size);
+  std::vector<OverlayCluster> clusters;
+  for (std::uint64_t number : std::vector<std::uint64_t>{0, 1, 8191, 8192, 40000, size / overlay_cluster - 1})
+    clusters.push_back({number * overlay_cluster, std::string(overlay_cluster, static_cast<char>(number % 200 + 1))});
+  auto places = write_overlay(path("top.qcow2"), {"base.raw", "raw", size}, clusters);
+  ASSERT_TRUE(places) << places.error().message;
+  output_of({"qemu-img", "check", "-q", path("top.qcow2")});
+  std::ifstream file(path("top.qcow2"), std::ios::binary);
+  for (std::size_t i = 0; i < clusters.size(); ++i) {
+    const std::string pattern = std::to_string(static_cast<unsigned char>(clusters[i].bytes[0]));
+    const std::string seen =
+        output_of({"qemu-io", "-r", "-f", "qcow2", "-c",
+                   "read -P " + pattern + " " + std::to_string(clusters[i].offset) + " 64k", path("top.qcow2")});
+    EXPECT_EQ(seen.find("Pattern verification failed"), std::string::npos) << seen;
+    file.seekg(static_cast<std::streamoff>(places->at(i)));
+    EXPECT_EQ(file.get(), static_cast<unsigned char>(clusters[i].bytes[0])) << "it stands where it is said to stand";
+  }
+  auto read = read_overlay(path("top.qcow2"), 100);
+  ASSERT_TRUE(read) << read.error().message;
+  ASSERT_EQ(read->size(), clusters.size());
+  for (std::size_t i = 0; i < clusters.size(); ++i) {
+    EXPECT_EQ(read->at(i).offset, clusters[i].offset);
+    EXPECT_TRUE(read->at(i).bytes == clusters[i].bytes) << i;
+  }
+  EXPECT_EQ(read_overlay(path("top.qcow2"), 3).error().kind, ErrorKind::exhausted);
+  std::swap(clusters[0], clusters[1]);
+  EXPECT_EQ(write_overlay(path("other.qcow2"), {"base.raw", "raw", size}, clusters).error().kind,
+            ErrorKind::invalid_argument);
+}
+
+TEST_F(Qcow2Overlay, IsReadAsQemuHasWrittenIt) {
+  constexpr std::uint64_t size = 1100ULL << 20;
+  make_raw("base.raw", size);
+  ASSERT_TRUE(write_empty_overlay(path("top.qcow2"), {"base.raw", "raw", size}));
+  EXPECT_TRUE(*overlay_is_empty(path("top.qcow2")));
+  // Opened for writing and nothing written: as empty as before. Zeroes from a discard hold nothing either.
+  output_of({"qemu-io", "-f", "qcow2", "-c", "read 0 512", path("top.qcow2")});
+  EXPECT_TRUE(*overlay_is_empty(path("top.qcow2")));
+  output_of({"qemu-io", "-f", "qcow2", "-c", "write -P 7 1000M 4k", "-c", "write -z 10M 1M", path("top.qcow2")});
+  EXPECT_FALSE(*overlay_is_empty(path("top.qcow2")));
+  auto read = read_overlay(path("top.qcow2"), 100);
+  ASSERT_TRUE(read) << read.error().message;
+  ASSERT_EQ(read->size(), 1u);
+  EXPECT_EQ(read->at(0).offset, 1000ULL << 20);
+  EXPECT_EQ(read->at(0).bytes[4095], 7);
+  EXPECT_EQ(read->at(0).bytes[4096], 0);
+  output_of({"qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", "-b", "base.raw", "-F", "raw",
+             path("small.qcow2")});
+  EXPECT_EQ(read_overlay(path("small.qcow2"), 100).error().kind, ErrorKind::unsupported);
+  EXPECT_EQ(overlay_is_empty(path("base.raw")).error().kind, ErrorKind::corrupted);
+}
+
 TEST_F(Qcow2Overlay, RefusesWhatTheFormatHasNoRoomFor) {
   const std::string file = path("top.qcow2");
   EXPECT_EQ(write_empty_overlay(file, {"base.raw", "raw", 0}).error().kind, ErrorKind::invalid_argument);

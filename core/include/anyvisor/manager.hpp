@@ -54,6 +54,31 @@ struct LaunchRequest {
   std::optional<std::vector<NetworkRequest>> networks;  // none given: one user-network; empty list: no network
 };
 
+// How a clone gets an identity of its own. full: everything on its disk that two machines must not share is rewritten
+// through libguestfs; seed: what cloud-init does with a new seed, and no more; none: it stays what its source is, but
+// for its name, MACs and SMBIOS id.
+enum class CloneIdentity { full, seed, none };
+
+struct CloneRequest {
+  std::string source;        // instance: id, name, or a prefix
+  std::string name;          // empty: <source>-clone<N> with the lowest free N
+  unsigned cpus = 0;         // 0: as its source
+  std::uint64_t memory = 0;  // bytes; 0: as its source
+  std::uint64_t disk = 0;    // bytes; 0: as its source; never less
+  CloneIdentity identity = CloneIdentity::full;
+  std::vector<std::string> keep;  // identity units to leave as they are (`identity_units`)
+  bool rerun_user_data = false;   // the source's user data runs in the clone as well
+};
+
+// One thing that a clone's rewrite does or leaves.
+struct IdentityChange {
+  std::string unit, what, path, reason;  // what: "write", "remove" or "keep"
+};
+
+struct IdentityUnitInfo {
+  std::string name, summary;
+};
+
 struct StopRequest {
   bool force = false;                      // end the VMM at once
   std::chrono::milliseconds grace{30000};  // how long the guest may take to power off
@@ -87,6 +112,8 @@ struct InstanceInfo {
   bool has_saved_memory = false;
   std::string intent;  // an unfinished operation that the next command finishes or undoes
   std::string folder, console_log, vmm_log, host_log;
+  std::string cloned_from, clone_strategy,
+      clone_identity;  // of a clone: "web", "overlay", "slots"|"rewrite"|"seed"|"none"
   std::vector<EndpointInfo> endpoints;
   std::vector<Phase> last_phases;  // of the last operation
   std::string last_operation;
@@ -154,6 +181,18 @@ class ANYVISOR_API Manager {
   // Makes an instance and starts it; a failed or killed launch leaves nothing. Errors: not_found (image, backend),
   // already_exists (name), invalid_argument (name, size: `field` says which), unsupported, exhausted, backend_failed.
   Result<InstanceInfo> launch(const LaunchRequest& request, Operation& operation);
+  // Makes a stopped machine out of a stopped one: a disk of its own over the same data, an identity of its own. The
+  // first clone of a changed source takes seconds (`prepare` does that part ahead of time), the next ones milliseconds.
+  // A failed or killed clone leaves nothing, and the source as it was. Errors: not_found, ambiguous, already_exists
+  // (name), invalid_argument, invalid_state (it is not stopped), unsupported (its disk cannot be rewritten: the
+  // reason), unavailable (libguestfs), exhausted, busy.
+  Result<InstanceInfo> clone(const CloneRequest& request, Operation& operation);
+  // What `clone` would write, remove and leave in the guest; changes nothing.
+  Result<std::vector<IdentityChange>> plan_clone(const CloneRequest& request, Operation& operation);
+  // Does what the first clone of a stopped machine takes long for.
+  Result<void> prepare(const std::string& instance, Operation& operation);
+  // The kinds of things that a clone gets anew, by the names that CloneRequest::keep takes.
+  Result<std::vector<IdentityUnitInfo>> identity_units(Operation& operation);
   // Stopped or Shutdown > Running. Errors: not_found, ambiguous, invalid_state, backend_failed, unavailable.
   // Then waits as launch does.
   Result<InstanceInfo> start(const std::string& instance, const WaitRequest& wait, Operation& operation);

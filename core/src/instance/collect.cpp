@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "clone/prepared.hpp"
 #include "image/image_catalog.hpp"
 #include "instance/instance_record.hpp"
 #include "storage/atomic_file.hpp"
@@ -28,7 +29,6 @@ class References {
     return tl::unexpected(std::move(image).error());
   }
 
- private:
   Result<void> add(const std::string& disk) {
     for (std::string next = disk; !next.empty() && disks_.insert(next).second;) {
       auto document = workspace_.disks.read(next);
@@ -39,6 +39,7 @@ class References {
     return {};
   }
 
+ private:
   const Workspace& workspace_;
   std::set<std::string> disks_;
 };
@@ -56,6 +57,21 @@ Result<std::vector<std::string>> abandoned_staging(const Workspace& workspace, R
     }
   }
   return abandoned;
+}
+
+// What was prepared for a disk lives as long as somebody refers to that disk.
+Result<void> keep_prepared(const Workspace& workspace, References& references) {
+  PreparedStore store(workspace);
+  ANYVISOR_TRY(auto bases, store.list());
+  for (const auto& base : bases) {
+    auto prepared = references.contains(base) ? store.read(base) : Result<std::optional<Prepared>>(std::nullopt);
+    if (!prepared) return tl::unexpected(std::move(prepared).error());
+    if (*prepared)
+      ANYVISOR_CHECK(references.add((*prepared)->generalized));
+    else
+      ANYVISOR_CHECK(store.remove(base));
+  }
+  return {};
 }
 
 Result<void> remove_unreferenced(const Workspace& workspace, const References& references) {
@@ -86,6 +102,7 @@ Result<void> collect(const Workspace& workspace, std::chrono::milliseconds patie
   auto abandoned = gather();
   // A damaged document: what it refers to is not known, so no disk goes.
   if (abandoned) {
+    ANYVISOR_CHECK(keep_prepared(workspace, references));
     ANYVISOR_CHECK(remove_unreferenced(workspace, references));
     // Last, so that a collection that was killed is seen to be unfinished.
     for (const auto& folder : *abandoned) ANYVISOR_CHECK(remove_tree_durably(folder, "staging.remove"));

@@ -106,6 +106,13 @@ std::string render(const InstanceRecord& record) {
   json::set(document, identity, "smbios_uuid", record.smbios_uuid);
   json::set(document, identity, "vmgenid", record.vmgenid);
   json::set_value(document, root, "identity", std::move(identity));
+  if (!record.cloned_from.empty()) {
+    json::Value clone(rapidjson::kObjectType);
+    json::set(document, clone, "source", record.cloned_from);
+    json::set(document, clone, "strategy", record.clone_strategy);
+    json::set(document, clone, "identity", record.clone_identity);
+    json::set_value(document, root, "clone", std::move(clone));
+  }
   if (auto hardware = json::parse_object(record.hardware, "hardware"))
     json::set_copy(document, root, "hardware", *hardware);
   if (!record.last_operation.empty()) {
@@ -156,6 +163,11 @@ Result<InstanceRecord> parse_instance(std::string_view text, std::string_view wh
   if (const auto* identity = json::object_or_null(document, "identity")) {
     record.smbios_uuid = json::string_or(*identity, "smbios_uuid");
     record.vmgenid = json::string_or(*identity, "vmgenid");
+  }
+  if (const auto* clone = json::object_or_null(document, "clone")) {
+    record.cloned_from = json::string_or(*clone, "source");
+    record.clone_strategy = json::string_or(*clone, "strategy");
+    record.clone_identity = json::string_or(*clone, "identity");
   }
   if (const auto* hardware = json::object_or_null(document, "hardware")) record.hardware = json::render(*hardware);
   record.last_operation = json::string_or(document, "last_operation");

@@ -10,6 +10,11 @@
 namespace anyvisor {
 
 Result<std::string> launch(const Workspace& workspace, const LaunchRequest& request, PhaseClock& clock);  // the new id
+Result<std::string> clone(const Workspace& workspace, const CloneRequest& request, PhaseClock& clock);  // the new id
+Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const CloneRequest& request,
+                                               PhaseClock& clock);
+Result<void> prepare(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
+Result<std::vector<IdentityUnitInfo>> identity_units(const Workspace& workspace, Operation& operation);
 Result<std::string> start(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
 struct Stopped {
   std::string id;

@@ -61,6 +61,9 @@ InstanceInfo describe(const Workspace& workspace, const InstanceRecord& record) 
   info.console_log = folder + "/logs/console.log";
   info.vmm_log = folder + "/logs/vmm.log";
   info.host_log = folder + "/logs/anyvisor.log";
+  info.cloned_from = record.cloned_from;
+  info.clone_strategy = record.clone_strategy;
+  info.clone_identity = record.clone_identity;
   info.last_operation = record.last_operation;
   info.last_phases = record.last_phases;
   if (!record.disk.empty()) {

@@ -75,6 +75,11 @@ Result<void> StagedFolder::link_or_copy(const std::string& from, const std::stri
   return fail_errno("cannot link \"" + from + "\"", errno);
 }
 
+Result<void> StagedFolder::copy(const std::string& from, const std::string& name) {
+  DurableStep step("staging.copy");
+  return copy_file(from, path_ + "/" + name);
+}
+
 Result<FileLock> StagedFolder::publish(const std::string& to) {
   {
     DurableStep step("staging.flush");

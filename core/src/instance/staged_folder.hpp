@@ -22,6 +22,8 @@ class StagedFolder {
   Result<void> flush(const std::string& name);
   // A hard link to a file elsewhere in the home, or a copy where links do not work: it stays when the other goes.
   Result<void> link_or_copy(const std::string& from, const std::string& name);
+  // A copy of its own of a file elsewhere in the home, for what the guest or its VMM writes to.
+  Result<void> copy(const std::string& from, const std::string& name);
   // One rename to `to`. The lock has moved along and is returned. Errors: already_exists.
   Result<FileLock> publish(const std::string& to);
 

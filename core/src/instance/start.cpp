@@ -3,6 +3,7 @@
 #include "instance/locked_instance.hpp"
 #include "instance/machine_control.hpp"
 #include "instance/operations.hpp"
+#include "instance/pending_seed.hpp"
 #include "instance/state_machine.hpp"
 
 namespace anyvisor {
@@ -15,6 +16,7 @@ Result<void> go(const std::vector<State>& hops, LockedInstance& locked, MachineC
     if (hop == State::created) {
       clock.begin("capabilities");
       ANYVISOR_CHECK(machine.check_capabilities(clock.operation()));
+      ANYVISOR_CHECK(write_pending_seed(locked, machine, clock));
       clock.begin("VMM start");
       ANYVISOR_TRY(std::string hardware, machine.create(clock.operation()));
       locked.record.hardware = std::move(hardware);

@@ -12,13 +12,15 @@ namespace anyvisor {
 
 struct Workspace {
   Home home;
-  std::string plugin_host;  // the program
+  std::string plugin_host;      // the program
+  std::string identity_worker;  // the program; need not be there
   PluginRegistry plugins;
   DiskStore disks;
 
   Workspace(Home the_home, std::string host_program, std::string plugin_folder)
       : home(std::move(the_home)),
         plugin_host(std::move(host_program)),
+        identity_worker(plugin_host.substr(0, plugin_host.rfind('/') + 1) + "identity"),
         plugins(home, plugin_host, std::move(plugin_folder)),
         disks(home) {}
   Workspace(const Workspace&) = delete;

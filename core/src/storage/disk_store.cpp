@@ -15,7 +15,6 @@
 #include "storage/atomic_file.hpp"
 #include "storage/durable_step.hpp"
 #include "storage/fd.hpp"
-#include "storage/qcow2_overlay.hpp"
 
 namespace anyvisor {
 namespace {
@@ -105,7 +104,7 @@ Result<void> DiskStore::adopt(const std::string& file, const Disk& disk) const {
 }
 
 Result<Disk> DiskStore::create_overlay(const std::string& id, const Disk& backing, std::uint64_t size,
-                                       const std::string& origin) const {
+                                       const std::string& origin, const std::vector<OverlayCluster>& clusters) const {
   Disk disk;
   disk.id = id;
   disk.format = "qcow2";
@@ -115,7 +114,7 @@ Result<Disk> DiskStore::create_overlay(const std::string& id, const Disk& backin
   ANYVISOR_CHECK(write_file_atomically(folder_, id + ".json", render(disk), "disk.describe"));
   auto create = [&]() -> Result<void> {
     DurableStep step("disk.create");
-    ANYVISOR_CHECK(write_empty_overlay(path(disk), {backing.file_name(), backing.format, disk.virtual_size}));
+    ANYVISOR_CHECK(write_overlay(path(disk), {backing.file_name(), backing.format, disk.virtual_size}, clusters));
     return sync_folder(folder_);
   };
   if (auto created = create(); !created) {
@@ -123,6 +122,22 @@ Result<Disk> DiskStore::create_overlay(const std::string& id, const Disk& backin
     return in_context("cannot create a disk", std::move(created).error());
   }
   return disk;
+}
+
+Result<void> DiskStore::flush(const Disk& disk) const {
+  DurableStep step("disk.flush");
+  return sync_file(path(disk));
+}
+
+Result<void> DiskStore::freeze(Disk& disk) const {
+  if (disk.frozen) return {};
+  {
+    DurableStep step("disk.freeze");
+    if (chmod(path(disk).c_str(), 0400) != 0) return fail_errno("cannot change the mode of a disk", errno);
+    ANYVISOR_CHECK(sync_file(path(disk)));
+  }
+  disk.frozen = true;
+  return write_file_atomically(folder_, disk.id + ".json", render(disk), "disk.describe");
 }
 
 Result<void> DiskStore::remove(const std::string& id) const {

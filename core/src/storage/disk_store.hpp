@@ -10,6 +10,7 @@
 #include "anyvisor/result.hpp"
 #include "storage/home.hpp"
 #include "storage/lock.hpp"
+#include "storage/qcow2_overlay.hpp"
 
 namespace anyvisor {
 
@@ -44,8 +45,13 @@ class DiskStore {
   // Moves a finished file into the store as a frozen disk (mode 0400). `disk.id` is set by the caller.
   Result<void> adopt(const std::string& file, const Disk& disk) const;
   // An empty qcow2 overlay over `backing`, at least as large as it. Errors: exhausted, invalid_argument.
-  Result<Disk> create_overlay(const std::string& id, const Disk& backing, std::uint64_t size,
-                              const std::string& origin) const;
+  Result<Disk> create_overlay(const std::string& id, const Disk& backing, std::uint64_t size, const std::string& origin,
+                              const std::vector<OverlayCluster>& clusters = {}) const;
+  // What others have written to its file is on the disk afterwards.
+  Result<void> flush(const Disk& disk) const;
+  // The disk is never written again: mode 0400, flushed, and its document says so. Nobody writes to it now. Frozen
+  // already: no error.
+  Result<void> freeze(Disk& disk) const;
   // Removes a disk and its document.
   Result<void> remove(const std::string& id) const;
   // Ids of all disks, also of those with a file or a document only.

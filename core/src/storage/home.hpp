@@ -26,6 +26,7 @@ class Home {
   std::string known_hosts(const std::string& id) const { return instance(id) + "/known_hosts"; }
   // The name under which an instance's host keys stand in its known_hosts, whatever its address and port.
   static std::string host_key_alias(const std::string& id) { return "anyvisor-" + id; }
+  std::string prepared() const { return path_ + "/prepared"; }  // what clones are quickly made from
   std::string cache() const { return path_ + "/cache"; }
   std::string names_lock() const { return path_ + "/names.lock"; }
   std::string disks_lock() const { return path_ + "/disks.lock"; }

@@ -17,11 +17,13 @@ constexpr std::uint32_t magic = 0x514649fb;  // "QFI" 0xfb
 constexpr std::uint32_t version = 3;
 constexpr std::uint32_t cluster_bits = 16;  // 64 KiB, qemu-img's default
 constexpr std::uint64_t cluster = 1ULL << cluster_bits;
+static_assert(cluster == overlay_cluster);
 constexpr std::uint32_t refcount_order = 4;  // 16-bit reference counts
 constexpr std::uint32_t header_length = 104;
 constexpr std::uint32_t backing_format_extension = 0xe2792aca;
 constexpr std::size_t longest_backing_name = 1023;
 constexpr std::uint64_t sector = 512;
+constexpr std::uint64_t copied = 1ULL << 63;  // in table entries: nothing else refers to this cluster
 // One entry of the L1 table stands for one L2 table (a cluster of 8-byte entries), each of them for a cluster.
 constexpr std::uint64_t bytes_per_l1_entry = cluster / 8 * cluster;
 constexpr std::uint64_t most_l1_bytes = 32ULL << 20;  // what QEMU opens
@@ -88,18 +90,61 @@ Result<void> write_at(int fd, std::string_view bytes, std::uint64_t offset, cons
   return {};
 }
 
-Result<void> fill(int fd, const std::string& path, const OverlaySpec& spec, std::uint64_t size) {
-  const std::uint64_t l1_entries = (size + bytes_per_l1_entry - 1) / bytes_per_l1_entry;
-  const std::uint64_t l1_clusters = (l1_entries * 8 + cluster - 1) / cluster;
+// The positions of everything in the file, in the order in which it stands there.
+struct Layout {
+  std::uint64_t l1_entries = 0, l1_clusters = 0;
+  std::vector<std::uint64_t> l2_indexes;  // of the L1 entries that have an L2 table
+  std::uint64_t l2_at = 0, data_at = 0, end = 0;
+};
+
+Layout lay_out(std::uint64_t size, const std::vector<OverlayCluster>& clusters) {
+  Layout layout;
+  layout.l1_entries = (size + bytes_per_l1_entry - 1) / bytes_per_l1_entry;
+  layout.l1_clusters = (layout.l1_entries * 8 + cluster - 1) / cluster;
+  for (const auto& one : clusters) {
+    const std::uint64_t index = one.offset / bytes_per_l1_entry;
+    if (layout.l2_indexes.empty() || layout.l2_indexes.back() != index) layout.l2_indexes.push_back(index);
+  }
+  layout.l2_at = l1_at + layout.l1_clusters * cluster;
+  layout.data_at = layout.l2_at + layout.l2_indexes.size() * cluster;
+  layout.end = layout.data_at + clusters.size() * cluster;
+  return layout;
+}
+
+Result<void> write_tables(int fd, const std::string& path, const Layout& layout,
+                          const std::vector<OverlayCluster>& clusters) {
+  for (std::size_t i = 0; i < layout.l2_indexes.size(); ++i) {
+    BigEndian entry;
+    entry.u64(copied | (layout.l2_at + i * cluster));
+    ANYVISOR_CHECK(write_at(fd, entry.bytes(), l1_at + layout.l2_indexes[i] * 8, path));
+  }
+  std::size_t table = 0;
+  for (std::size_t i = 0; i < clusters.size(); ++i) {
+    while (layout.l2_indexes[table] != clusters[i].offset / bytes_per_l1_entry) ++table;
+    const std::uint64_t data_at = layout.data_at + i * cluster;
+    BigEndian entry;
+    entry.u64(copied | data_at);
+    const std::uint64_t slot = clusters[i].offset % bytes_per_l1_entry / cluster;
+    ANYVISOR_CHECK(write_at(fd, entry.bytes(), layout.l2_at + table * cluster + slot * 8, path));
+    ANYVISOR_CHECK(write_at(fd, clusters[i].bytes, data_at, path));
+  }
+  return {};
+}
+
+Result<void> fill(int fd, const std::string& path, const OverlaySpec& spec, std::uint64_t size,
+                  const std::vector<OverlayCluster>& clusters) {
+  const Layout layout = lay_out(size, clusters);
   BigEndian refcount_table, refcounts;
   refcount_table.u64(refcount_block_at);
-  for (std::uint64_t used = 0; used < l1_at / cluster + l1_clusters; ++used) refcounts.u16(1);
-  // The L1 table is all zeroes: a hole.
-  if (::ftruncate(fd, static_cast<off_t>(l1_at + l1_clusters * cluster)) != 0)
-    return fail_errno("cannot write \"" + path + "\"", errno);
+  for (std::uint64_t used = 0; used < layout.end / cluster; ++used) refcounts.u16(1);
+  if (refcounts.size() > cluster)
+    return fail(ErrorKind::exhausted, "an overlay with " + std::to_string(clusters.size()) + " clusters is too large");
+  // Tables are all zeroes but for what is written: holes.
+  if (::ftruncate(fd, static_cast<off_t>(layout.end)) != 0) return fail_errno("cannot write \"" + path + "\"", errno);
+  ANYVISOR_CHECK(write_tables(fd, path, layout, clusters));
   ANYVISOR_CHECK(write_at(fd, refcounts.bytes(), refcount_block_at, path));
   ANYVISOR_CHECK(write_at(fd, refcount_table.bytes(), refcount_table_at, path));
-  ANYVISOR_CHECK(write_at(fd, make_header(spec, size, l1_entries), 0, path));
+  ANYVISOR_CHECK(write_at(fd, make_header(spec, size, layout.l1_entries), 0, path));
   if (::fsync(fd) != 0) return fail_errno("cannot flush \"" + path + "\"", errno);
   return {};
 }
@@ -107,6 +152,12 @@ Result<void> fill(int fd, const std::string& path, const OverlaySpec& spec, std:
 }  // namespace
 
 Result<void> write_empty_overlay(const std::string& path, const OverlaySpec& spec) {
+  ANYVISOR_CHECK(write_overlay(path, spec, {}));
+  return {};
+}
+
+Result<std::vector<std::uint64_t>> write_overlay(const std::string& path, const OverlaySpec& spec,
+                                                 const std::vector<OverlayCluster>& clusters) {
   const std::uint64_t size = (spec.virtual_size + sector - 1) / sector * sector;
   if (size == 0 || size / bytes_per_l1_entry >= most_l1_bytes / 8)
     return fail(ErrorKind::invalid_argument,
@@ -117,11 +168,22 @@ Result<void> write_empty_overlay(const std::string& path, const OverlaySpec& spe
   if (spec.backing_format != "qcow2" && spec.backing_format != "raw")
     return fail(ErrorKind::invalid_argument,
                 "a backing file of format \"" + spec.backing_format + "\" is not supported");
+  for (std::size_t i = 0; i < clusters.size(); ++i)
+    if (clusters[i].bytes.size() != cluster || clusters[i].offset % cluster != 0 || clusters[i].offset >= size ||
+        (i > 0 && clusters[i].offset <= clusters[i - 1].offset))
+      return fail(ErrorKind::invalid_argument,
+                  "the clusters for an overlay are not whole, not in order or beyond its end");
   Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!fd) return fail_errno("cannot create \"" + path + "\"", errno);
-  auto filled = fill(fd.get(), path, spec, size);
-  if (!filled) ::unlink(path.c_str());
-  return filled;
+  auto filled = fill(fd.get(), path, spec, size, clusters);
+  if (!filled) {
+    ::unlink(path.c_str());
+    return tl::unexpected(std::move(filled).error());
+  }
+  std::vector<std::uint64_t> places;
+  const std::uint64_t data_at = lay_out(size, clusters).data_at;
+  for (std::size_t i = 0; i < clusters.size(); ++i) places.push_back(data_at + i * cluster);
+  return places;
 }
 
 }  // namespace anyvisor

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// What is done to a guest's identity: the units say what has to change, and this does it, or says what would be done,
+// or leaves a slot for it.
+#pragma once
+
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "guest.hpp"
+
+namespace anyvisor::identity {
+
+enum class Mode {
+  describe,    // changes nothing
+  rewrite,     // writes the values
+  generalize,  // writes placeholders, for values that come later
+};
+
+// What the machine was called before.
+struct Source {
+  std::string name;
+  std::vector<std::string> macs;  // in the order of its network attachments, lower case
+};
+
+struct Action {
+  std::string unit, what;  // what: "write", "remove", "keep"
+  std::string path, reason;
+};
+
+// A file whose content is to be placed later: `text` with its {variables} replaced, padded with newlines to `length`.
+struct Slot {
+  std::string unit, path, text, placeholder;
+  std::size_t length = 0;
+  std::string distrust;  // why its bytes may not be placed from outside; empty: they may
+};
+
+class Rewrite {
+ public:
+  Rewrite(Guest& guest, Mode mode, Source source, std::map<std::string, std::string> variables,
+          std::set<std::string> skip)
+      : guest_(guest),
+        mode_(mode),
+        source_(std::move(source)),
+        variables_(std::move(variables)),
+        skip_(std::move(skip)) {}
+
+  void run();
+  // Asks for each slot whether its bytes may be placed from outside: once all is written and flushed.
+  void look_at_places();
+
+  // For units.
+  Guest& guest() { return guest_; }
+  const Source& source() const { return source_; }
+  // New content for a file that is there; {variables} in it are replaced. `length`: what the longest value needs; the
+  // rest is filled up with newlines, which the file's format has to allow.
+  void write(const std::string& path, const std::string& text, std::size_t length);
+  // A small file of ours that is the same in every clone.
+  void create(const std::string& path, const std::string& text);
+  void remove(const std::string& path);
+  void keep(const std::string& path, const std::string& reason);
+
+  const std::vector<Action>& actions() const { return actions_; }
+  const std::vector<Slot>& slots() const { return slots_; }
+
+ private:
+  Guest& guest_;
+  Mode mode_;
+  Source source_;
+  std::map<std::string, std::string> variables_;
+  std::set<std::string> skip_;
+  std::string unit_;
+  std::vector<Action> actions_;
+  std::vector<Slot> slots_;
+};
+
+// One kind of thing that two machines must not share.
+struct Unit {
+  const char* name;
+  const char* summary;  // one line
+  void (*apply)(Rewrite& rewrite);
+};
+std::span<const Unit> units();
+
+}  // namespace anyvisor::identity

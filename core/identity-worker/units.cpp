@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// The units, in the order in which they run.
+#include <array>
+
+#include "rewrite.hpp"
+#include "unit_rooms.hpp"
+
+namespace anyvisor::identity {
+
+std::span<const Unit> units() {
+  static constexpr std::array all{
+      Unit{"machine-id", "systemd's and D-Bus's machine id", machine_id},
+      Unit{"random-seeds", "saved randomness, the credential secret, the boot loader's seed", random_seeds},
+      Unit{"ssh-host-keys", "the ssh server's host keys", ssh_host_keys},
+      Unit{"hostname", "the host name", hostname},
+      Unit{"hosts", "the machine's own name in /etc/hosts", hosts},
+      Unit{"cloud-init", "cloud-init's memory of the source, and the network files that it made", cloud_init},
+      Unit{"network-macs", "MAC addresses that network files and udev rules match by", network_macs},
+      Unit{"dhcp-leases", "DHCP leases and client ids", dhcp_leases},
+      Unit{"iscsi-initiator", "the iSCSI initiator's name", iscsi_initiator},
+      Unit{"nvme-host", "NVMe over Fabrics host id and name", nvme_host},
+      Unit{"host-id", "/etc/hostid", host_id},
+  };
+  return all;
+}
+
+}  // namespace anyvisor::identity

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+// clone: freeze, prepare (once), make the disk, publish. A clone that fails or is killed leaves nothing.
+#include <algorithm>
+
+#include "clone/frozen_top.hpp"
+#include "clone/prepared.hpp"
+#include "host/host_client.hpp"
+#include "identity/cloud_config.hpp"
+#include "identity/home_key.hpp"
+#include "instance/collect.hpp"
+#include "instance/identifier.hpp"
+#include "instance/machine_control.hpp"
+#include "instance/operations.hpp"
+#include "instance/pending_seed.hpp"
+#include "instance/publish.hpp"
+#include "instance/state_machine.hpp"
+#include "process/process_identity.hpp"
+#include "storage/fd.hpp"
+
+namespace anyvisor {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds collect_patience{2000};
+constexpr std::size_t longest_name = 63;
+constexpr std::uint64_t mebibyte = 1ULL << 20;
+// Beyond it, every read that misses goes through many files; some VMMs open no more than 10.
+constexpr std::size_t longest_chain = 8;
+
+Result<void> check_request(const CloneRequest& request) {
+  if (!request.name.empty()) ANYVISOR_CHECK(check_name(request.name));
+  if (request.memory % mebibyte != 0)
+    return fail(ErrorKind::invalid_argument, "memory of " + std::to_string(request.memory) + " bytes",
+                "give a multiple of 1 MiB", "/memory");
+  if (!request.keep.empty() && request.identity != CloneIdentity::full)
+    return fail(ErrorKind::invalid_argument, "--keep chooses among what --identity full does",
+                "leave one of the two out", "/keep");
+  return {};
+}
+
+// The source, stopped and locked. `what`: for the message.
+Result<LockedInstance> lock_source(const Workspace& workspace, const std::string& name, const std::string& what) {
+  ANYVISOR_TRY(LockedInstance source, lock_instance(workspace, name));
+  const State state = observe(workspace, source.record).state;
+  if (state == State::stopped) return source;
+  return fail(ErrorKind::invalid_state,
+              "cannot " + what + " \"" + source.record.name + "\": it is " + std::string(state_name(state)),
+              "stop it first: anyvisor stop " + source.record.name);
+}
+
+// "web" > "web-clone1": the lowest number that is free. The name is cut where it would become too long.
+std::string clone_name(const std::string& source, const IsTaken& is_taken) {
+  for (unsigned number = 1;; ++number) {
+    const std::string ending = "-clone" + std::to_string(number);
+    std::string begin = source.substr(0, longest_name - ending.size());
+    while (begin.ends_with('-')) begin.pop_back();
+    if (!is_taken(begin + ending)) return begin + ending;
+  }
+}
+
+// Whether the appliance of libguestfs is to be emulated: what the source's backend found out about this host.
+bool emulates(const Workspace& workspace, const std::string& backend, Operation& operation) {
+  auto plugin = workspace.plugins.find(backend, "backend");
+  if (!plugin) return true;
+  auto client = HostClient::start_private(workspace.plugin_host, {plugin->path}, workspace.home.path());
+  if (!client) return true;
+  auto params = json::make_object();
+  json::set(params, params, "plugin", plugin->id);
+  constexpr milliseconds limit{60000};
+  auto report = client->call("backend.capabilities", params, limit, operation);
+  const auto* accelerator = report ? json::object_or_null(*report, "accelerator") : nullptr;
+  return !accelerator || json::bool_or(*accelerator, "emulated", true);
+}
+
+std::vector<std::string> macs_of(const InstanceRecord& record) {
+  std::vector<std::string> macs;
+  for (const auto& network : record.networks) macs.push_back(network.mac);
+  return macs;
+}
+
+GeneralizeTask generalize_task(const Workspace& workspace, const InstanceRecord& source, std::uint64_t size,
+                               Operation& operation) {
+  return {source.name, macs_of(source), size, emulates(workspace, source.backend, operation)};
+}
+
+// What the clone is, but for name and MACs. Published ports get another port of this host: the source may run as well.
+InstanceRecord derive(const InstanceRecord& source, const CloneRequest& request) {
+  InstanceRecord record = source;
+  record.id = new_id();
+  record.name = request.name;
+  record.created = now_utc();
+  record.disk.clear();
+  if (request.cpus != 0) record.cpus = request.cpus;
+  if (request.memory != 0) record.memory = request.memory;
+  for (auto& network : record.networks)
+    for (auto& port : network.publish) port.host_port = 0;
+  record.smbios_uuid = new_random_uuid();
+  record.vmgenid = new_random_uuid();
+  record.cloned_from = source.name;
+  record.clone_strategy = source.disk.empty() ? "" : "overlay";
+  record.clone_identity = "none";
+  record.last_operation.clear();
+  record.last_phases.clear();
+  return record;
+}
+
+Result<void> stage_boot_files(const Workspace& workspace, const InstanceRecord& source, StagedFolder& staged) {
+  const std::string folder = workspace.home.instance(source.id);
+  if (source.boot_method == "kernel") {
+    ANYVISOR_CHECK(staged.link_or_copy(folder + "/kernel", "kernel"));
+    if (source.has_initrd) ANYVISOR_CHECK(staged.link_or_copy(folder + "/initrd", "initrd"));
+  } else if (source.firmware == "uefi") {
+    auto copied = staged.copy(folder + "/nvram.fd", "nvram.fd");
+    if (!copied && copied.error().kind != ErrorKind::not_found)
+      return copied;  // never started: it gets one at its start
+  }
+  return {};
+}
+
+// With --identity none the clone keeps its source's keys, under the clone's own alias.
+Result<void> stage_same_seed(const Workspace& workspace, const InstanceRecord& source, const std::string& id,
+                             StagedFolder& staged) {
+  const std::string folder = workspace.home.instance(source.id);
+  for (const char* name : {"seed.iso", "seed.json", "user-data"}) {
+    auto copied = staged.copy(folder + "/" + name, name);
+    if (!copied && copied.error().kind != ErrorKind::not_found) return copied;
+  }
+  auto lines = read_file(workspace.home.known_hosts(source.id));
+  if (!lines)
+    return lines.error().kind == ErrorKind::not_found ? Result<void>() : tl::unexpected(std::move(lines).error());
+  const std::string before = Home::host_key_alias(source.id), after = Home::host_key_alias(id);
+  for (auto at = lines->find(before); at != std::string::npos; at = lines->find(before, at + after.size()))
+    lines->replace(at, before.size(), after);
+  return staged.write("known_hosts", *lines);
+}
+
+const SshKey* key_of(const GuestIdentity& identity, KeyType type) {
+  const auto found = std::ranges::find(identity.host_keys, type, &SshKey::type);
+  return found == identity.host_keys.end() ? nullptr : &*found;
+}
+
+// Everything that is this one clone's own, and its making.
+class Cloning {
+ public:
+  Cloning(const Workspace& workspace, const CloneRequest& request, InstanceRecord source, PhaseClock& clock)
+      : workspace_(workspace), request_(request), source_(std::move(source)), clock_(clock) {}
+
+  // `top`: of a source with a disk; `prepared`: with --identity full.
+  Result<std::string> run(StagedFolder staged, const FrozenTop* top, const Prepared* prepared) {
+    InstanceRecord record = derive(source_, request_);
+    record.id = staged_id_;
+    clock_.begin("keys");
+    ANYVISOR_TRY(identity_, choose_identity(record));
+    clock_.begin("publish");
+    ANYVISOR_CHECK(stage_boot_files(workspace_, source_, staged));
+    if (request_.identity == CloneIdentity::none && source_.has_seed)
+      ANYVISOR_CHECK(stage_same_seed(workspace_, source_, record.id, staged));
+    if (top) record.disk = new_id();
+    record.clone_identity = request_.identity == CloneIdentity::none                ? "none"
+                            : request_.identity == CloneIdentity::seed || !prepared ? "seed"
+                            : prepared->distrust.empty() && request_.keep.empty()   ? "slots"
+                                                                                    : "rewrite";
+    ANYVISOR_TRY(LockedInstance clone,
+                 publish_instance(
+                     workspace_, std::move(staged), std::move(record),
+                     [&](const IsTaken& is_taken) { return clone_name(source_.name, is_taken); }, "",
+                     [&](const InstanceRecord& chosen, StagedFolder& folder) -> Result<void> {
+                       if (top) ANYVISOR_CHECK(make_disk(chosen, *top, prepared));
+                       return stage_identity(chosen, folder);
+                     }));
+    return clone.record.id;
+  }
+
+  void set_id(std::string id) { staged_id_ = std::move(id); }
+
+ private:
+  Result<std::optional<GuestIdentity>> choose_identity(const InstanceRecord& record) {
+    if (request_.identity == CloneIdentity::none) return std::nullopt;
+    if (request_.identity == CloneIdentity::seed && !source_.has_seed) return std::nullopt;
+    UserData user_data;
+    if (request_.rerun_user_data) {
+      auto text = read_file(workspace_.home.instance(source_.id) + "/user-data");
+      if (!text && text.error().kind != ErrorKind::not_found) return tl::unexpected(std::move(text).error());
+      if (text) {
+        ANYVISOR_TRY(user_data, read_user_data(std::move(*text)));
+      }
+    }
+    ANYVISOR_TRY(std::string key, home_public_key(workspace_.home));
+    ANYVISOR_TRY(auto identity, make_identity(record.id, source_.user, std::move(key), std::move(user_data)));
+    return std::optional<GuestIdentity>(std::move(identity));
+  }
+
+  Result<std::map<std::string, std::string>> values(const InstanceRecord& record) const {
+    CloneValues values;
+    values.hostname = record.name;
+    values.macs = macs_of(record);
+    if (const auto* key = key_of(*identity_, KeyType::ed25519)) {
+      values.ssh_ed25519_private = key->private_key;
+      values.ssh_ed25519_public = key->public_key;
+    }
+    if (const auto* key = key_of(*identity_, KeyType::ecdsa_p256)) {
+      values.ssh_ecdsa_private = key->private_key;
+      values.ssh_ecdsa_public = key->public_key;
+    }
+    return make_values(values);
+  }
+
+  Result<void> make_disk(const InstanceRecord& record, const FrozenTop& top, const Prepared* prepared) {
+    const std::string origin = "instance " + record.id;
+    const std::uint64_t size = std::max(request_.disk, top.virtual_size);
+    if (record.clone_identity != "slots") {
+      ANYVISOR_TRY(Disk disk, workspace_.disks.create_overlay(record.disk, top.disk, size, origin));
+      return record.clone_identity == "rewrite" ? rewrite(record, disk) : Result<void>();
+    }
+    ANYVISOR_TRY(Disk generalized, workspace_.disks.read(prepared->generalized));
+    ANYVISOR_TRY(auto clusters, clusters_of(workspace_.disks.path(generalized), prepared->slots));
+    ANYVISOR_TRY(auto own, values(record));
+    ANYVISOR_CHECK(fill_slots(clusters, prepared->slots, own));
+    ANYVISOR_CHECK(workspace_.disks.create_overlay(record.disk, generalized, size, origin, clusters));
+    return {};
+  }
+
+  // Where slots are not trusted: libguestfs writes into the clone's own disk.
+  Result<void> rewrite(const InstanceRecord& record, const Disk& disk) {
+    IdentityTask task;
+    task.action = "rewrite";
+    task.disk = workspace_.disks.path(disk);
+    task.format = disk.format;
+    task.emulate = emulates(workspace_, source_.backend, clock_.operation());
+    task.source_name = source_.name;
+    task.source_macs = macs_of(source_);
+    task.skip = request_.keep;
+    ANYVISOR_TRY(task.values, values(record));
+    ANYVISOR_CHECK(IdentityWorker(workspace_.identity_worker).run(task, clock_.operation()));
+    return workspace_.disks.flush(disk);
+  }
+
+  Result<void> stage_identity(const InstanceRecord& record, StagedFolder& staged) {
+    if (!identity_ || !source_.has_seed) return {};
+    if (!identity_->user_data.text.empty()) ANYVISOR_CHECK(staged.write("user-data", identity_->user_data.text));
+    ANYVISOR_CHECK(stage_seed(seed_files(*identity_, record.name, macs_of(record)), staged));
+    return staged.write("known_hosts", known_hosts_lines(*identity_, Home::host_key_alias(record.id)));
+  }
+
+  const Workspace& workspace_;
+  const CloneRequest& request_;
+  InstanceRecord source_;
+  PhaseClock& clock_;
+  std::string staged_id_;
+  std::optional<GuestIdentity> identity_;
+};
+
+Result<void> check_keep(const Workspace& workspace, const CloneRequest& request, Operation& operation) {
+  if (request.keep.empty()) return {};
+  ANYVISOR_TRY(auto units, IdentityWorker(workspace.identity_worker).units(operation));
+  for (const auto& name : request.keep)
+    if (std::ranges::find(units, name, &IdentityUnit::name) == units.end())
+      return fail(ErrorKind::invalid_argument, "there is no identity item \"" + name + "\"",
+                  "see 'anyvisor identity list'", "/keep");
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> clone(const Workspace& workspace, const CloneRequest& request, PhaseClock& clock) {
+  clock.begin("check");
+  ANYVISOR_CHECK(check_request(request));
+  recover_unfinished(workspace);
+  ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));
+  auto build = [&]() -> Result<std::string> {
+    std::optional<FrozenTop> top;
+    std::optional<Prepared> prepared;
+    const std::string id = new_id();
+    ANYVISOR_TRY(StagedFolder staged, StagedFolder::make(workspace, id));  // keeps collections away from here on
+    InstanceRecord source;
+    {
+      ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, request.source, "clone"));
+      if (!locked.record.disk.empty()) {
+        ANYVISOR_TRY(auto chain, workspace.disks.chain(locked.record.disk));
+        if (chain.size() > longest_chain)
+          return fail(ErrorKind::exhausted,
+                      "cannot clone \"" + locked.record.name + "\": its disk stands on " +
+                          std::to_string(chain.size() - 1) + " others already",
+                      "clone one of the machines that it was made from");
+        if (request.disk != 0 && request.disk < chain.front().virtual_size)
+          return fail(ErrorKind::invalid_argument,
+                      "a disk of " + std::to_string(request.disk) + " bytes is smaller than the source's (" +
+                          std::to_string(chain.front().virtual_size) + ")",
+                      "leave --disk out, or give more", "/disk");
+        clock.begin("freeze");
+        ANYVISOR_TRY(top, freeze_top(workspace, locked));
+      }
+      source = locked.record;
+    }
+    if (top && request.identity == CloneIdentity::full) {
+      clock.begin("prepare");
+      PreparedStore store(workspace);
+      ANYVISOR_TRY(prepared, store.read(top->disk.id));
+      if (!prepared) {
+        ANYVISOR_TRY(prepared, prepare(workspace, IdentityWorker(workspace.identity_worker), top->disk,
+                                       generalize_task(workspace, source, top->virtual_size, clock.operation()),
+                                       clock.operation()));
+      }
+    }
+    Cloning cloning(workspace, request, std::move(source), clock);
+    cloning.set_id(id);
+    return cloning.run(std::move(staged), top ? &*top : nullptr, prepared ? &*prepared : nullptr);
+  };
+  auto id = build();
+  if (!id) {
+    (void)collect(workspace, collect_patience);
+    if (id.error().kind == ErrorKind::unsupported && id.error().hint.empty())
+      id.error().hint = "with --identity seed or none it is cloned all the same; see 'anyvisor clone --help'";
+  }
+  return id;
+}
+
+Result<void> prepare(const Workspace& workspace, const std::string& instance, PhaseClock& clock) {
+  clock.begin("check");
+  recover_unfinished(workspace);
+  ANYVISOR_TRY(FileLock hold, workspace.disks.hold());
+  InstanceRecord source;
+  std::optional<FrozenTop> top;
+  {
+    ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, instance, "prepare"));
+    source = locked.record;
+    if (source.disk.empty()) return {};
+    clock.begin("freeze");
+    ANYVISOR_TRY(top, freeze_top(workspace, locked));
+  }
+  clock.begin("prepare");
+  ANYVISOR_CHECK(prepare(workspace, IdentityWorker(workspace.identity_worker), top->disk,
+                         generalize_task(workspace, source, top->virtual_size, clock.operation()), clock.operation()));
+  return {};
+}
+
+Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const CloneRequest& request,
+                                               PhaseClock& clock) {
+  clock.begin("check");
+  ANYVISOR_CHECK(check_request(request));
+  ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));
+  ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, request.source, "clone"));
+  std::vector<IdentityChange> changes;
+  if (locked.record.disk.empty() || request.identity != CloneIdentity::full) return changes;
+  ANYVISOR_TRY(FileLock hold, workspace.disks.hold());
+  ANYVISOR_TRY(Disk top, workspace.disks.read(locked.record.disk));
+  clock.begin("inspection");
+  // On an overlay that is thrown away: mounting writes, however little.
+  ANYVISOR_TRY(Disk scratch, workspace.disks.create_overlay(new_id(), top, 0, "inspection"));
+  IdentityTask task;
+  task.action = "describe";
+  task.disk = workspace.disks.path(scratch);
+  task.format = scratch.format;
+  task.emulate = emulates(workspace, locked.record.backend, clock.operation());
+  task.source_name = locked.record.name;
+  task.source_macs = macs_of(locked.record);
+  task.skip = request.keep;
+  auto report = IdentityWorker(workspace.identity_worker).run(task, clock.operation());
+  ANYVISOR_CHECK(workspace.disks.remove(scratch.id));
+  if (!report) return tl::unexpected(std::move(report).error());
+  for (auto& action : report->actions)
+    changes.push_back(
+        {std::move(action.unit), std::move(action.what), std::move(action.path), std::move(action.reason)});
+  return changes;
+}
+
+Result<std::vector<IdentityUnitInfo>> identity_units(const Workspace& workspace, Operation& operation) {
+  ANYVISOR_TRY(auto units, IdentityWorker(workspace.identity_worker).units(operation));
+  std::vector<IdentityUnitInfo> infos;
+  for (auto& unit : units) infos.push_back({std::move(unit.name), std::move(unit.summary)});
+  return infos;
+}
+
+}  // namespace anyvisor

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include "clone/identity_worker.hpp"
+
+#include <unistd.h>
+
+#include "document/json.hpp"
+#include "process/spawn.hpp"
+
+namespace anyvisor {
+namespace {
+
+// An appliance under software emulation takes 7 s on two idle cores, and its first making as long again.
+constexpr std::chrono::seconds time_limit{300};
+
+void set_strings(json::Document& document, json::Value& object, const char* name,
+                 const std::vector<std::string>& texts) {
+  json::Value array(rapidjson::kArrayType);
+  for (const auto& text : texts) array.PushBack(json::Value(text, document.GetAllocator()), document.GetAllocator());
+  json::set_value(document, object, name, std::move(array));
+}
+
+json::Document make_request(const IdentityTask& task) {
+  auto request = json::make_object();
+  json::set(request, request, "action", task.action);
+  json::Value disk(rapidjson::kObjectType), source(rapidjson::kObjectType), values(rapidjson::kObjectType);
+  json::set(request, disk, "path", task.disk);
+  json::set(request, disk, "format", task.format);
+  json::set_value(request, request, "disk", std::move(disk));
+  json::set(request, request, "emulate", task.emulate);
+  json::set(request, source, "name", task.source_name);
+  set_strings(request, source, "macs", task.source_macs);
+  json::set_value(request, request, "source", std::move(source));
+  set_strings(request, request, "skip", task.skip);
+  for (const auto& [name, value] : task.values) json::set(request, values, name.c_str(), value);
+  json::set_value(request, request, "variables", std::move(values));
+  return request;
+}
+
+IdentityReport read_report(const json::Document& reply) {
+  IdentityReport report;
+  if (const auto* system = json::object_or_null(reply, "system")) {
+    report.distribution = json::string_or(*system, "distribution");
+    report.product = json::string_or(*system, "product");
+  }
+  if (const auto* actions = json::array_or_null(reply, "actions"))
+    for (const auto& item : actions->GetArray())
+      report.actions.push_back({json::string_or(item, "unit"), json::string_or(item, "what"),
+                                json::string_or(item, "path"), json::string_or(item, "reason")});
+  if (const auto* slots = json::array_or_null(reply, "slots"))
+    for (const auto& item : slots->GetArray()) {
+      SoughtSlot slot;
+      slot.slot.unit = json::string_or(item, "unit");
+      slot.slot.path = json::string_or(item, "path");
+      slot.slot.text = json::string_or(item, "text");
+      slot.slot.length = json::uint_or(item, "length", 0);
+      slot.placeholder = json::string_or(item, "placeholder");
+      const std::string distrust = json::string_or(item, "distrust");
+      if (!distrust.empty() && report.distrust.empty()) report.distrust = slot.slot.path + ": " + distrust;
+      report.slots.push_back(std::move(slot));
+    }
+  return report;
+}
+
+}  // namespace
+
+Result<json::Document> IdentityWorker::ask(const json::Document& request, Operation& operation) const {
+  if (::access(program_.c_str(), X_OK) != 0)
+    return fail(ErrorKind::unavailable, "the identity worker is not installed (" + program_ + ")",
+                "install anyvisor with libguestfs, or clone with --identity seed");
+  Command command;
+  command.argv = {program_};
+  ANYVISOR_TRY(auto ran, anyvisor::run(command, std::chrono::steady_clock::now() + time_limit, operation.cancel_fd,
+                                       json::render(request)));
+  auto reply = json::parse_object(ran.output, "the identity worker's reply");
+  if (!reply)
+    return fail(ErrorKind::backend_failed,
+                "the identity worker ended with status " + std::to_string(ran.status) + " and no reply" +
+                    (ran.errors.empty() ? "" : ": " + json::valid_utf8(ran.errors.substr(0, ran.errors.find('\n')))));
+  if (const auto* error = json::object_or_null(*reply, "error")) return tl::unexpected(json::to_error(*error));
+  return reply;
+}
+
+Result<IdentityReport> IdentityWorker::run(const IdentityTask& task, Operation& operation) const {
+  ANYVISOR_TRY(auto reply, ask(make_request(task), operation));
+  return read_report(reply);
+}
+
+Result<std::vector<IdentityUnit>> IdentityWorker::units(Operation& operation) const {
+  auto request = json::make_object();
+  json::set(request, request, "action", "list");
+  ANYVISOR_TRY(auto reply, ask(request, operation));
+  std::vector<IdentityUnit> units;
+  if (const auto* array = json::array_or_null(reply, "units"))
+    for (const auto& item : array->GetArray())
+      units.push_back({json::string_or(item, "name"), json::string_or(item, "summary")});
+  return units;
+}
+
+}  // namespace anyvisor

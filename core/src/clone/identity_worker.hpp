@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// The identity worker's client side: one process a call, which opens a guest's disk through libguestfs.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "anyvisor/operation.hpp"
+#include "clone/slots.hpp"
+#include "document/json.hpp"
+
+namespace anyvisor {
+
+struct IdentityAction {
+  std::string unit, what, path, reason;  // what: "write", "remove", "keep"
+};
+
+struct IdentityReport {
+  std::string distribution, product;
+  std::vector<IdentityAction> actions;
+  std::vector<SoughtSlot> slots;  // of generalize
+  std::string distrust;           // why slots cannot be used on this disk; empty: they can
+};
+
+struct IdentityTask {
+  std::string action;        // "describe", "rewrite", "generalize"
+  std::string disk, format;  // written to: an overlay of its own
+  bool emulate = true;       // no accelerator that works
+  std::string source_name;
+  std::vector<std::string> source_macs;
+  std::vector<std::string> skip;              // units to leave out
+  std::map<std::string, std::string> values;  // rewrite
+};
+
+struct IdentityUnit {
+  std::string name, summary;
+};
+
+class IdentityWorker {
+ public:
+  explicit IdentityWorker(std::string program) : program_(std::move(program)) {}
+  // Seconds. Errors: unsupported (what is on the disk cannot be rewritten, with the reason), unavailable (the worker or
+  // libguestfs is missing or does not start), timeout, cancelled, backend_failed.
+  Result<IdentityReport> run(const IdentityTask& task, Operation& operation) const;
+  Result<std::vector<IdentityUnit>> units(Operation& operation) const;
+
+ private:
+  Result<json::Document> ask(const json::Document& request, Operation& operation) const;
+  std::string program_;
+};
+
+}  // namespace anyvisor

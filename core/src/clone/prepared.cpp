@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+#include "clone/prepared.hpp"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+
+#include "document/json.hpp"
+#include "image/image_catalog.hpp"
+#include "instance/identifier.hpp"
+#include "storage/atomic_file.hpp"
+#include "storage/fd.hpp"
+#include "storage/stored_document.hpp"
+
+namespace anyvisor {
+namespace {
+
+constexpr int schema = 1;
+// Of the identity units: what was prepared by others is prepared anew.
+constexpr std::uint64_t rules = 1;
+
+std::string render(const Prepared& prepared) {
+  auto document = json::make_object();
+  json::set(document, document, "schema", schema);
+  json::set(document, document, "rules", rules);
+  json::set(document, document, "base", prepared.base);
+  if (!prepared.generalized.empty()) json::set(document, document, "generalized", prepared.generalized);
+  json::Value stamp(rapidjson::kObjectType);
+  json::set(document, stamp, "inode", prepared.stamp.inode);
+  json::set(document, stamp, "size", prepared.stamp.size);
+  json::set(document, stamp, "modified_ns", prepared.stamp.modified_ns);
+  json::set(document, stamp, "changed_ns", prepared.stamp.changed_ns);
+  json::set_value(document, document, "stamp", std::move(stamp));
+  json::set(document, document, "distribution", prepared.distribution);
+  json::set(document, document, "product", prepared.product);
+  if (!prepared.distrust.empty()) json::set(document, document, "distrust", prepared.distrust);
+  json::Value actions(rapidjson::kArrayType), slots(rapidjson::kArrayType);
+  for (const auto& action : prepared.actions) {
+    json::Value item(rapidjson::kObjectType);
+    json::set(document, item, "unit", action.unit);
+    json::set(document, item, "what", action.what);
+    json::set(document, item, "path", action.path);
+    json::set(document, item, "reason", action.reason);
+    actions.PushBack(item, document.GetAllocator());
+  }
+  for (const auto& slot : prepared.slots) {
+    json::Value item(rapidjson::kObjectType);
+    json::set(document, item, "unit", slot.unit);
+    json::set(document, item, "path", slot.path);
+    json::set(document, item, "text", slot.text);
+    json::set(document, item, "length", slot.length);
+    json::set(document, item, "position", slot.position);
+    slots.PushBack(item, document.GetAllocator());
+  }
+  json::set_value(document, document, "actions", std::move(actions));
+  json::set_value(document, document, "slots", std::move(slots));
+  return json::render_pretty(document);
+}
+
+Prepared parse(const json::Document& document) {
+  Prepared prepared;
+  prepared.base = json::string_or(document, "base");
+  prepared.generalized = json::string_or(document, "generalized");
+  if (const auto* stamp = json::object_or_null(document, "stamp"))
+    prepared.stamp = {json::uint_or(*stamp, "inode", 0), json::uint_or(*stamp, "size", 0),
+                      json::int_or(*stamp, "modified_ns", 0), json::int_or(*stamp, "changed_ns", 0)};
+  prepared.distribution = json::string_or(document, "distribution");
+  prepared.product = json::string_or(document, "product");
+  prepared.distrust = json::string_or(document, "distrust");
+  if (const auto* actions = json::array_or_null(document, "actions"))
+    for (const auto& item : actions->GetArray())
+      prepared.actions.push_back({json::string_or(item, "unit"), json::string_or(item, "what"),
+                                  json::string_or(item, "path"), json::string_or(item, "reason")});
+  if (const auto* slots = json::array_or_null(document, "slots"))
+    for (const auto& item : slots->GetArray())
+      prepared.slots.push_back({json::string_or(item, "unit"), json::string_or(item, "path"),
+                                json::string_or(item, "text"), json::uint_or(item, "length", 0),
+                                json::uint_or(item, "position", 0)});
+  return prepared;
+}
+
+std::string path_of(const Workspace& workspace, const std::string& base) {
+  return workspace.home.prepared() + "/" + base + ".json";
+}
+
+}  // namespace
+
+Result<FileStamp> stamp_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return fail_errno("cannot look at \"" + path + "\"", errno);
+  constexpr std::int64_t second = 1000000000;
+  return FileStamp{status.st_ino, static_cast<std::uint64_t>(status.st_size),
+                   status.st_mtim.tv_sec * second + status.st_mtim.tv_nsec,
+                   status.st_ctim.tv_sec * second + status.st_ctim.tv_nsec};
+}
+
+Result<std::optional<Prepared>> PreparedStore::read(const std::string& base) const {
+  const std::string path = path_of(workspace_, base);
+  auto text = read_file(path);
+  if (!text) {
+    if (text.error().kind == ErrorKind::not_found) return std::optional<Prepared>();
+    return tl::unexpected(std::move(text).error());
+  }
+  auto document = parse_stored(*text, path, schema);
+  if (!document || json::uint_or(*document, "rules", 0) != rules) return std::optional<Prepared>();
+  Prepared prepared = parse(*document);
+  if (prepared.base != base || prepared.generalized.empty()) return std::optional<Prepared>(std::move(prepared));
+  auto disk = workspace_.disks.read(prepared.generalized);
+  if (!disk) return std::optional<Prepared>();
+  auto stamp = stamp_of(workspace_.disks.path(*disk));
+  if (!stamp || *stamp != prepared.stamp) return std::optional<Prepared>();
+  return std::optional<Prepared>(std::move(prepared));
+}
+
+Result<void> PreparedStore::write(const Prepared& prepared) const {
+  ANYVISOR_CHECK(make_folder_durably(workspace_.home.prepared(), "prepare.folder"));
+  return write_file_atomically(workspace_.home.prepared(), prepared.base + ".json", render(prepared), "prepare.record");
+}
+
+Result<void> PreparedStore::remove(const std::string& base) const {
+  return remove_file_durably(workspace_.home.prepared(), base + ".json", "prepare.forget");
+}
+
+Result<std::vector<std::string>> PreparedStore::list() const {
+  struct stat status {};
+  if (::stat(workspace_.home.prepared().c_str(), &status) != 0) return std::vector<std::string>();
+  constexpr std::string_view ending = ".json";
+  std::vector<std::string> ids;
+  std::error_code failure;
+  for (const auto& entry : std::filesystem::directory_iterator(workspace_.home.prepared(), failure)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(ending) && is_id(name.substr(0, name.size() - ending.size())))
+      ids.push_back(name.substr(0, name.size() - ending.size()));
+  }
+  if (failure) return fail_errno("cannot read \"" + workspace_.home.prepared() + "\"", failure.value());
+  return ids;
+}
+
+namespace {
+
+// `count` letters of `alphabet`, at random.
+Result<std::string> random_text(std::size_t count, std::string_view alphabet) {
+  std::array<unsigned char, 64> bytes{};
+  if (count > bytes.size() || ::getrandom(bytes.data(), count, 0) != static_cast<ssize_t>(count))
+    return fail(ErrorKind::internal, "there are no random numbers");
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) text += alphabet[bytes[i] % alphabet.size()];
+  return text;
+}
+
+}  // namespace
+
+Result<std::map<std::string, std::string>> make_values(const CloneValues& given) {
+  // Alphabets of 16 and 64: as many letters as divide 256, so that each is as likely as the other.
+  constexpr std::string_view hex = "0123456789abcdef";
+  constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  constexpr std::size_t machine_id_length = 32, initiator_length = 12, host_id_length = 4;
+  std::map<std::string, std::string> values{{"hostname", given.hostname},
+                                            {"ssh-ed25519-private", given.ssh_ed25519_private},
+                                            {"ssh-ed25519-public", given.ssh_ed25519_public},
+                                            {"ssh-ecdsa-private", given.ssh_ecdsa_private},
+                                            {"ssh-ecdsa-public", given.ssh_ecdsa_public},
+                                            {"nvme-uuid", new_random_uuid()}};
+  ANYVISOR_TRY(values["machine-id"], random_text(machine_id_length, hex));
+  ANYVISOR_TRY(values["iscsi-suffix"], random_text(initiator_length, hex));
+  ANYVISOR_TRY(values["host-id"], random_text(host_id_length, letters));
+  for (std::size_t i = 0; i < given.macs.size(); ++i) values["mac" + std::to_string(i)] = given.macs[i];
+  return values;
+}
+
+namespace {
+
+// The appliance works on `overlay`; what it says of the slots is checked against the overlay itself.
+Result<Prepared> generalize(const Workspace& workspace, const IdentityWorker& worker, Disk& overlay,
+                            const GeneralizeTask& task, Operation& operation) {
+  IdentityTask work;
+  work.action = "generalize";
+  work.disk = workspace.disks.path(overlay);
+  work.format = overlay.format;
+  work.emulate = task.emulate;
+  work.source_name = task.source_name;
+  work.source_macs = task.source_macs;
+  ANYVISOR_TRY(auto report, worker.run(work, operation));
+  Prepared prepared;
+  prepared.base = overlay.backing;
+  prepared.distribution = report.distribution;
+  prepared.product = report.product;
+  prepared.actions = report.actions;
+  prepared.distrust = report.distrust;
+  if (prepared.distrust.empty()) {
+    auto slots = find_slots(work.disk, std::move(report.slots));
+    if (slots)
+      prepared.slots = std::move(*slots);
+    else if (slots.error().kind == ErrorKind::unsupported || slots.error().kind == ErrorKind::exhausted)
+      prepared.distrust = slots.error().message;
+    else
+      return tl::unexpected(std::move(slots).error());
+  }
+  if (!prepared.distrust.empty()) return prepared;
+  ANYVISOR_CHECK(workspace.disks.freeze(overlay));
+  prepared.generalized = overlay.id;
+  ANYVISOR_TRY(prepared.stamp, stamp_of(work.disk));
+  return prepared;
+}
+
+}  // namespace
+
+Result<Prepared> prepare(const Workspace& workspace, const IdentityWorker& worker, const Disk& base,
+                         const GeneralizeTask& task, Operation& operation) {
+  PreparedStore store(workspace);
+  {
+    ANYVISOR_TRY(auto there, store.read(base.id));
+    if (there) return std::move(*there);
+  }
+  // One at a time: whoever waited finds it done.
+  ANYVISOR_CHECK(make_folder_durably(workspace.home.prepared(), "prepare.folder"));
+  ANYVISOR_TRY(FileLock lock, FileLock::acquire(workspace.home.prepared() + "/lock", FileLock::Mode::exclusive,
+                                                std::chrono::minutes(5), "the preparation of clones"));
+  ANYVISOR_TRY(auto there, store.read(base.id));
+  if (there) return std::move(*there);
+  ANYVISOR_TRY(Disk overlay,
+               workspace.disks.create_overlay(new_id(), base, task.virtual_size, "generalised from disk " + base.id));
+  auto prepared = generalize(workspace, worker, overlay, task, operation);
+  if (!prepared || prepared->generalized.empty()) ANYVISOR_CHECK(workspace.disks.remove(overlay.id));
+  if (!prepared) return prepared;
+  ANYVISOR_CHECK(store.write(*prepared));
+  return prepared;
+}
+
+}  // namespace anyvisor

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// What an overlay holds, read from its tables. Only of files that nothing writes to meanwhile.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+
+#include "storage/fd.hpp"
+#include "storage/qcow2_overlay.hpp"
+
+namespace anyvisor {
+namespace {
+
+// From docs/interop/qcow2.txt.
+constexpr std::uint64_t magic = 0x514649fb;
+constexpr std::size_t header_bytes = 104;
+constexpr std::size_t version_at = 4, cluster_bits_at = 20, crypt_at = 32, l1_size_at = 36, l1_offset_at = 40,
+                      incompatible_at = 72;
+constexpr std::uint64_t offset_mask = 0x00fffffffffffe00;
+constexpr std::uint64_t compressed = 1ULL << 62, all_zeroes = 1;
+constexpr std::uint64_t dirty = 1;  // of the incompatible features: the only one that changes no layout
+constexpr std::uint64_t most_l1_entries = (32ULL << 20) / 8;
+
+std::uint64_t big_endian(std::string_view bytes, std::size_t at, std::size_t size) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+  return value;
+}
+
+Result<std::string> read_at(int fd, std::size_t size, std::uint64_t offset, const std::string& path) {
+  std::string bytes(size, '\0');
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno("cannot read \"" + path + "\"", errno);
+    // A last cluster may be short: what is missing reads as zeroes.
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
+struct Overlay {
+  Fd fd;
+  std::uint64_t cluster = 0, l1_entries = 0;
+  std::string l1;
+};
+
+Result<Overlay> open_overlay(const std::string& path) {
+  Overlay overlay;
+  overlay.fd = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!overlay.fd) return fail_errno("cannot open \"" + path + "\"", errno);
+  ANYVISOR_TRY(std::string header, read_at(overlay.fd.get(), header_bytes, 0, path));
+  const std::uint64_t bits = big_endian(header, cluster_bits_at, 4), version = big_endian(header, version_at, 4);
+  overlay.l1_entries = big_endian(header, l1_size_at, 4);
+  if (big_endian(header, 0, 4) != magic || version < 2 || version > 3 || bits < 9 || bits > 21 ||
+      overlay.l1_entries > most_l1_entries)
+    return fail(ErrorKind::corrupted, "\"" + path + "\" is no qcow2 file");
+  if (big_endian(header, crypt_at, 4) != 0 || (version == 3 && (big_endian(header, incompatible_at, 8) & ~dirty) != 0))
+    return fail(ErrorKind::unsupported, "\"" + path + "\" uses features of qcow2 that cannot be looked into");
+  overlay.cluster = 1ULL << bits;
+  ANYVISOR_TRY(overlay.l1,
+               read_at(overlay.fd.get(), overlay.l1_entries * 8, big_endian(header, l1_offset_at, 8), path));
+  return overlay;
+}
+
+}  // namespace
+
+Result<bool> overlay_is_empty(const std::string& path) {
+  ANYVISOR_TRY(Overlay overlay, open_overlay(path));
+  return overlay.l1.find_first_not_of('\0') == std::string::npos;
+}
+
+Result<std::vector<OverlayCluster>> read_overlay(const std::string& path, std::size_t limit) {
+  ANYVISOR_TRY(Overlay overlay, open_overlay(path));
+  if (overlay.cluster != overlay_cluster)
+    return fail(ErrorKind::unsupported, "\"" + path + "\" has clusters of another size");
+  std::vector<OverlayCluster> clusters;
+  const std::uint64_t entries = overlay.cluster / 8;
+  for (std::uint64_t i = 0; i < overlay.l1_entries; ++i) {
+    const std::uint64_t l2_at = big_endian(overlay.l1, i * 8, 8) & offset_mask;
+    if (l2_at == 0) continue;
+    ANYVISOR_TRY(std::string l2, read_at(overlay.fd.get(), overlay.cluster, l2_at, path));
+    for (std::uint64_t j = 0; j < entries; ++j) {
+      const std::uint64_t entry = big_endian(l2, j * 8, 8);
+      if ((entry & compressed) != 0) return fail(ErrorKind::unsupported, "\"" + path + "\" has compressed clusters");
+      // Zeroes (from a discard) hold no content of anybody's.
+      if ((entry & offset_mask) == 0 || (entry & all_zeroes) != 0) continue;
+      if (clusters.size() == limit)
+        return fail(ErrorKind::exhausted, "\"" + path + "\" holds more than " + std::to_string(limit) + " clusters");
+      ANYVISOR_TRY(std::string bytes, read_at(overlay.fd.get(), overlay.cluster, entry & offset_mask, path));
+      clusters.push_back({(i * entries + j) * overlay.cluster, std::move(bytes)});
+    }
+  }
+  return clusters;
+}
+
+}  // namespace anyvisor
