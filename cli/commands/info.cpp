@@ -30,6 +30,16 @@ std::string exit_line(const InstanceInfo& info) {
   return info.exit_code < 0 ? "" : "exit code " + std::to_string(info.exit_code);
 }
 
+// As whom and where ssh comes in; the port is there while it runs.
+std::string login_line(const InstanceInfo& info) {
+  if (info.user.empty() || info.vmm_pid == 0) return info.user;
+  for (const auto& endpoint : info.endpoints)
+    for (const auto& port : endpoint.publish)
+      if (port.protocol == "tcp" && port.guest_port == 22)
+        return info.user + ", ssh at " + port.host_address + ":" + std::to_string(port.host_port);
+  return info.user + ", no port leads to its ssh server";
+}
+
 std::string last_operation_line(const InstanceInfo& info) {
   if (info.last_operation.empty() || info.last_phases.empty()) return info.last_operation;
   const Phase& last = info.last_phases.back();
@@ -62,6 +72,7 @@ std::string describe_instance(const InstanceInfo& info) {
     fields.emplace_back(&endpoint == &info.endpoints.front() ? "Network" : "", text);
     for (const auto& port : endpoint.publish) fields.emplace_back("", describe(port));
   }
+  fields.emplace_back("Login", login_line(info));
   const Fields rest{
       {"Created", human_time(info.created)},
       {"Started", human_time(info.started)},

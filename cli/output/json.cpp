@@ -75,6 +75,7 @@ json::Value to_json(json::Document& document, const InstanceInfo& info) {
       {"accelerator_reason", info.accelerator_reason},
       {"kernel", info.kernel},
       {"intent", info.intent},
+      {"user", info.user},
       {"folder", info.folder},
       {"console_log", info.console_log},
       {"vmm_log", info.vmm_log},

@@ -53,6 +53,7 @@ InstanceInfo describe(const Workspace& workspace, const InstanceRecord& record) 
   info.cpus = record.cpus;
   info.memory = record.memory;
   info.created = record.created;
+  info.user = record.user;
   if (record.boot_method == "kernel") {
     info.kernel = kernel_version(folder + "/kernel");
     if (info.kernel.empty()) info.kernel = folder + "/kernel";
