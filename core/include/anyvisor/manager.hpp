@@ -114,7 +114,7 @@ struct InstanceInfo {
   std::string folder, console_log, vmm_log, host_log;
   std::string cloned_from, clone_strategy,
       clone_identity;  // of a clone: "web", "overlay", "slots"|"rewrite"|"seed"|"none"
-  std::string user;  // who exec, shell and copy log in as; empty: this guest has no such login
+  std::string user;    // who exec, shell and copy log in as; empty: this guest has no such login
   std::vector<EndpointInfo> endpoints;
   std::vector<Phase> last_phases;  // of the last operation
   std::string last_operation;
