@@ -92,7 +92,7 @@ def debian_guest(subject):
     try:
         try:
             cli.json("launch", subject.options.debian, "--name", NAME, "--backend", subject.id, "--memory", "768M",
-                     "--network", "restricted", seconds=180)
+                     "--network", "restricted", "--wait", "running", seconds=180)
         except CommandFailed as failed:
             if failed.error["kind"] in ABSENT:
                 raise Declined(f"the image cannot be had: {failed.error['message']}")
@@ -104,7 +104,7 @@ def debian_guest(subject):
         check(words == NAME, f"its hostname is {words!r}")
         status = cli("exec", NAME, "--", "sh", "-c", "exit 7", seconds=60, check_exit=False).returncode
         check(status == 7, f"`exit 7` in the guest comes out as {status}")
-        cli("stop", NAME, seconds=120)
+        cli("stop", NAME, "--timeout", int(subject.seconds(60)), "--no-force", seconds=90)
         check(cli.info()["state"] == "Stopped", f"stopped, and info says {cli.info()['state']}")
     except CommandFailed as failed:
         raise Failure(f"{failed.error}")
