@@ -40,7 +40,7 @@ TEST(CloudConfig, BringsIdentityUserAndKeys) {
   EXPECT_EQ(meta["local-hostname"].as<std::string>(), "web");
   EXPECT_EQ(meta["public-keys"][0].as<std::string>(), "ssh-ed25519 AAAAhome");
 
-  EXPECT_EQ(files["user-data"], "#cloud-config\n");
+  EXPECT_EQ(files["user-data"], "") << "an empty #cloud-config makes cloud-init warn";
   EXPECT_THAT(files["vendor-data"], StartsWith("#cloud-config\n"));
   const auto vendor = YAML::Load(files["vendor-data"]);
   EXPECT_EQ(vendor["user"]["name"].as<std::string>(), "debian");

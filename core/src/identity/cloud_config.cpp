@@ -87,7 +87,7 @@ std::string known_hosts_lines(const GuestIdentity& identity, const std::string& 
 std::vector<std::pair<std::string, std::string>> seed_files(const GuestIdentity& identity, const std::string& hostname,
                                                             const std::vector<std::string>& macs) {
   return {{"meta-data", meta_data(identity, hostname)},
-          {"user-data", identity.user_data.text.empty() ? first_line : identity.user_data.text},
+          {"user-data", identity.user_data.text},  // empty: the file has to be there, and says nothing
           {"vendor-data", vendor_data(identity)},
           {"network-config", network_config(macs)}};
 }

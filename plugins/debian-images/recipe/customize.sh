@@ -54,7 +54,7 @@ ssh_deletekeys: false
 ssh_genkeytypes: [ed25519, ecdsa]
 growpart: {mode: auto, devices: ["/"], ignore_growroot_disabled: false}
 resize_rootfs: true
-locale: false
+locale: C.UTF-8
 # Names of mirrors are not looked up.
 apt:
   preserve_sources_list: true
@@ -68,6 +68,10 @@ cloud_final_modules: [package-update-upgrade-install, write-files-deferred, scri
   scripts-per-boot, scripts-per-instance, scripts-user, ssh-authkey-fingerprints, phone-home, final-message,
   power-state-change]
 CLOUD
+
+# What cloud.cfg.d says: nothing is to be generated at the first boot.
+mkdir -p etc/default
+echo LANG=C.UTF-8 >etc/default/locale
 
 unit() { mkdir -p "etc/systemd/system/$(dirname "$1")"; ln -sf "$2" "etc/systemd/system/$1"; }
 # systemd-networkd does what cloud-init writes for it. A guest without a network does not wait for one for long.
