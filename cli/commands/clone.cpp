@@ -80,7 +80,8 @@ int run_clone(Session& session, const Arguments& arguments) {
     if (result && arguments.has("start")) {
       const std::string id = result->id, name = result->name;
       session.tell("Cloned " + request.source + " as " + name);
-      result = session.perform("starting " + name, [&](Operation& operation) { return manager.start(id, {}, operation); });
+      result =
+          session.perform("starting " + name, [&](Operation& operation) { return manager.start(id, {}, operation); });
       if (result) session.tell("Started " + name);
     } else if (result) {
       session.tell("Cloned " + request.source + " as " + result->name);

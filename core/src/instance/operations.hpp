@@ -10,7 +10,7 @@
 namespace anyvisor {
 
 Result<std::string> launch(const Workspace& workspace, const LaunchRequest& request, PhaseClock& clock);  // the new id
-Result<std::string> clone(const Workspace& workspace, const CloneRequest& request, PhaseClock& clock);  // the new id
+Result<std::string> clone(const Workspace& workspace, const CloneRequest& request, PhaseClock& clock);    // the new id
 Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const CloneRequest& request,
                                                PhaseClock& clock);
 Result<void> prepare(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
