@@ -5,6 +5,8 @@
 
 #include <array>
 
+#include "document/fill_in.hpp"
+
 namespace anyvisor::identity {
 namespace {
 
@@ -21,21 +23,6 @@ std::string make_placeholder(std::size_t length) {
     text[at] = letters[random[at % random.size()] % letters.size()];
   }
   return text;
-}
-
-std::string fill_in(const std::string& text, const std::map<std::string, std::string>& variables) {
-  std::string filled;
-  for (std::size_t at = 0; at < text.size();) {
-    if (text[at] == '{')
-      if (auto end = text.find('}', at); end != std::string::npos)
-        if (auto found = variables.find(text.substr(at + 1, end - at - 1)); found != variables.end()) {
-          filled += found->second;
-          at = end + 1;
-          continue;
-        }
-    filled += text[at++];
-  }
-  return filled;
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 #include "clone/frozen_top.hpp"
 #include "clone/prepared.hpp"
-#include "host/host_client.hpp"
+#include "host/ask_plugin.hpp"
 #include "identity/cloud_config.hpp"
 #include "identity/home_key.hpp"
 #include "instance/collect.hpp"
@@ -63,12 +63,9 @@ std::string clone_name(const std::string& source, const IsTaken& is_taken) {
 bool emulates(const Workspace& workspace, const std::string& backend, Operation& operation) {
   auto plugin = workspace.plugins.find(backend, "backend");
   if (!plugin) return true;
-  auto client = HostClient::start_private(workspace.plugin_host, {plugin->path}, workspace.home.path());
-  if (!client) return true;
-  auto params = json::make_object();
-  json::set(params, params, "plugin", plugin->id);
   constexpr milliseconds limit{60000};
-  auto report = client->call("backend.capabilities", params, limit, operation);
+  auto report = ask_plugin(workspace.plugin_host, *plugin, "backend.capabilities", json::make_object(), limit,
+                           operation, workspace.home.path());
   const auto* accelerator = report ? json::object_or_null(*report, "accelerator") : nullptr;
   return !accelerator || json::bool_or(*accelerator, "emulated", true);
 }
@@ -81,13 +78,14 @@ std::vector<std::string> macs_of(const InstanceRecord& record) {
 
 GeneralizeTask generalize_task(const Workspace& workspace, const InstanceRecord& source, std::uint64_t size,
                                Operation& operation) {
-  return {source.name, macs_of(source), size, emulates(workspace, source.backend, operation)};
+  return {source.name, macs_of(source), size,
+          [&workspace, backend = source.backend, &operation] { return emulates(workspace, backend, operation); }};
 }
 
 // What the clone is, but for name and MACs. Published ports get another port of this host: the source may run as well.
-InstanceRecord derive(const InstanceRecord& source, const CloneRequest& request) {
+InstanceRecord derive(const InstanceRecord& source, const CloneRequest& request, std::string id) {
   InstanceRecord record = source;
-  record.id = new_id();
+  record.id = std::move(id);
   record.name = request.name;
   record.created = now_utc();
   record.disk.clear();
@@ -143,13 +141,14 @@ const SshKey* key_of(const GuestIdentity& identity, KeyType type) {
 // Everything that is this one clone's own, and its making.
 class Cloning {
  public:
-  Cloning(const Workspace& workspace, const CloneRequest& request, InstanceRecord source, PhaseClock& clock)
-      : workspace_(workspace), request_(request), source_(std::move(source)), clock_(clock) {}
+  // `id`: the clone's.
+  Cloning(const Workspace& workspace, const CloneRequest& request, InstanceRecord source, std::string id,
+          PhaseClock& clock)
+      : workspace_(workspace), request_(request), source_(std::move(source)), id_(std::move(id)), clock_(clock) {}
 
   // `top`: of a source with a disk; `prepared`: with --identity full.
   Result<std::string> run(StagedFolder staged, const FrozenTop* top, const Prepared* prepared) {
-    InstanceRecord record = derive(source_, request_);
-    record.id = staged_id_;
+    InstanceRecord record = derive(source_, request_, id_);
     clock_.begin("keys");
     ANYVISOR_TRY(identity_, choose_identity(record));
     clock_.begin("publish");
@@ -171,8 +170,6 @@ class Cloning {
                      }));
     return clone.record.id;
   }
-
-  void set_id(std::string id) { staged_id_ = std::move(id); }
 
  private:
   Result<std::optional<GuestIdentity>> choose_identity(const InstanceRecord& record) {
@@ -245,9 +242,9 @@ class Cloning {
 
   const Workspace& workspace_;
   const CloneRequest& request_;
-  InstanceRecord source_;
+  const InstanceRecord source_;
+  const std::string id_;
   PhaseClock& clock_;
-  std::string staged_id_;
   std::optional<GuestIdentity> identity_;
 };
 
@@ -255,7 +252,7 @@ Result<void> check_keep(const Workspace& workspace, const CloneRequest& request,
   if (request.keep.empty()) return {};
   ANYVISOR_TRY(auto units, IdentityWorker(workspace.identity_worker).units(operation));
   for (const auto& name : request.keep)
-    if (std::ranges::find(units, name, &IdentityUnit::name) == units.end())
+    if (std::ranges::find(units, name, &IdentityUnitInfo::name) == units.end())
       return fail(ErrorKind::invalid_argument, "there is no identity item \"" + name + "\"",
                   "see 'anyvisor identity list'", "/keep");
   return {};
@@ -295,16 +292,11 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
     }
     if (top && request.identity == CloneIdentity::full) {
       clock.begin("prepare");
-      PreparedStore store(workspace);
-      ANYVISOR_TRY(prepared, store.read(top->disk.id));
-      if (!prepared) {
-        ANYVISOR_TRY(prepared, prepare(workspace, IdentityWorker(workspace.identity_worker), top->disk,
-                                       generalize_task(workspace, source, top->virtual_size, clock.operation()),
-                                       clock.operation()));
-      }
+      ANYVISOR_TRY(prepared, prepare(workspace, IdentityWorker(workspace.identity_worker), top->disk,
+                                     generalize_task(workspace, source, top->virtual_size, clock.operation()),
+                                     clock.operation()));
     }
-    Cloning cloning(workspace, request, std::move(source), clock);
-    cloning.set_id(id);
+    Cloning cloning(workspace, request, std::move(source), id, clock);
     return cloning.run(std::move(staged), top ? &*top : nullptr, prepared ? &*prepared : nullptr);
   };
   auto id = build();
@@ -341,8 +333,7 @@ Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const
   ANYVISOR_CHECK(check_request(request));
   ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));
   ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, request.source, "clone"));
-  std::vector<IdentityChange> changes;
-  if (locked.record.disk.empty() || request.identity != CloneIdentity::full) return changes;
+  if (locked.record.disk.empty() || request.identity != CloneIdentity::full) return std::vector<IdentityChange>();
   ANYVISOR_TRY(FileLock hold, workspace.disks.hold());
   ANYVISOR_TRY(Disk top, workspace.disks.read(locked.record.disk));
   clock.begin("inspection");
@@ -359,17 +350,11 @@ Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const
   auto report = IdentityWorker(workspace.identity_worker).run(task, clock.operation());
   ANYVISOR_CHECK(workspace.disks.remove(scratch.id));
   if (!report) return tl::unexpected(std::move(report).error());
-  for (auto& action : report->actions)
-    changes.push_back(
-        {std::move(action.unit), std::move(action.what), std::move(action.path), std::move(action.reason)});
-  return changes;
+  return std::move(report->changes);
 }
 
 Result<std::vector<IdentityUnitInfo>> identity_units(const Workspace& workspace, Operation& operation) {
-  ANYVISOR_TRY(auto units, IdentityWorker(workspace.identity_worker).units(operation));
-  std::vector<IdentityUnitInfo> infos;
-  for (auto& unit : units) infos.push_back({std::move(unit.name), std::move(unit.summary)});
-  return infos;
+  return IdentityWorker(workspace.identity_worker).units(operation);
 }
 
 }  // namespace anyvisor

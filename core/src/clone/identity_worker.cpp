@@ -38,13 +38,9 @@ json::Document make_request(const IdentityTask& task) {
 
 IdentityReport read_report(const json::Document& reply) {
   IdentityReport report;
-  if (const auto* system = json::object_or_null(reply, "system")) {
-    report.distribution = json::string_or(*system, "distribution");
-    report.product = json::string_or(*system, "product");
-  }
   if (const auto* actions = json::array_or_null(reply, "actions"))
     for (const auto& item : actions->GetArray())
-      report.actions.push_back({json::string_or(item, "unit"), json::string_or(item, "what"),
+      report.changes.push_back({json::string_or(item, "unit"), json::string_or(item, "what"),
                                 json::string_or(item, "path"), json::string_or(item, "reason")});
   if (const auto* slots = json::array_or_null(reply, "slots"))
     for (const auto& item : slots->GetArray()) {
@@ -85,11 +81,11 @@ Result<IdentityReport> IdentityWorker::run(const IdentityTask& task, Operation& 
   return read_report(reply);
 }
 
-Result<std::vector<IdentityUnit>> IdentityWorker::units(Operation& operation) const {
+Result<std::vector<IdentityUnitInfo>> IdentityWorker::units(Operation& operation) const {
   auto request = json::make_object();
   json::set(request, request, "action", "list");
   ANYVISOR_TRY(auto reply, ask(request, operation));
-  std::vector<IdentityUnit> units;
+  std::vector<IdentityUnitInfo> units;
   if (const auto* array = json::array_or_null(reply, "units"))
     for (const auto& item : array->GetArray())
       units.push_back({json::string_or(item, "name"), json::string_or(item, "summary")});

@@ -6,19 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "anyvisor/operation.hpp"
+#include "anyvisor/manager.hpp"
 #include "clone/slots.hpp"
 #include "document/json.hpp"
 
 namespace anyvisor {
 
-struct IdentityAction {
-  std::string unit, what, path, reason;  // what: "write", "remove", "keep"
-};
-
 struct IdentityReport {
-  std::string distribution, product;
-  std::vector<IdentityAction> actions;
+  std::vector<IdentityChange> changes;
   std::vector<SoughtSlot> slots;  // of generalize
   std::string distrust;           // why slots cannot be used on this disk; empty: they can
 };
@@ -33,17 +28,13 @@ struct IdentityTask {
   std::map<std::string, std::string> values;  // rewrite
 };
 
-struct IdentityUnit {
-  std::string name, summary;
-};
-
 class IdentityWorker {
  public:
   explicit IdentityWorker(std::string program) : program_(std::move(program)) {}
   // Seconds. Errors: unsupported (what is on the disk cannot be rewritten, with the reason), unavailable (the worker or
   // libguestfs is missing or does not start), timeout, cancelled, backend_failed.
   Result<IdentityReport> run(const IdentityTask& task, Operation& operation) const;
-  Result<std::vector<IdentityUnit>> units(Operation& operation) const;
+  Result<std::vector<IdentityUnitInfo>> units(Operation& operation) const;
 
  private:
   Result<json::Document> ask(const json::Document& request, Operation& operation) const;

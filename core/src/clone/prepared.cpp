@@ -34,18 +34,8 @@ std::string render(const Prepared& prepared) {
   json::set(document, stamp, "modified_ns", prepared.stamp.modified_ns);
   json::set(document, stamp, "changed_ns", prepared.stamp.changed_ns);
   json::set_value(document, document, "stamp", std::move(stamp));
-  json::set(document, document, "distribution", prepared.distribution);
-  json::set(document, document, "product", prepared.product);
   if (!prepared.distrust.empty()) json::set(document, document, "distrust", prepared.distrust);
-  json::Value actions(rapidjson::kArrayType), slots(rapidjson::kArrayType);
-  for (const auto& action : prepared.actions) {
-    json::Value item(rapidjson::kObjectType);
-    json::set(document, item, "unit", action.unit);
-    json::set(document, item, "what", action.what);
-    json::set(document, item, "path", action.path);
-    json::set(document, item, "reason", action.reason);
-    actions.PushBack(item, document.GetAllocator());
-  }
+  json::Value slots(rapidjson::kArrayType);
   for (const auto& slot : prepared.slots) {
     json::Value item(rapidjson::kObjectType);
     json::set(document, item, "unit", slot.unit);
@@ -55,7 +45,6 @@ std::string render(const Prepared& prepared) {
     json::set(document, item, "position", slot.position);
     slots.PushBack(item, document.GetAllocator());
   }
-  json::set_value(document, document, "actions", std::move(actions));
   json::set_value(document, document, "slots", std::move(slots));
   return json::render_pretty(document);
 }
@@ -67,13 +56,7 @@ Prepared parse(const json::Document& document) {
   if (const auto* stamp = json::object_or_null(document, "stamp"))
     prepared.stamp = {json::uint_or(*stamp, "inode", 0), json::uint_or(*stamp, "size", 0),
                       json::int_or(*stamp, "modified_ns", 0), json::int_or(*stamp, "changed_ns", 0)};
-  prepared.distribution = json::string_or(document, "distribution");
-  prepared.product = json::string_or(document, "product");
   prepared.distrust = json::string_or(document, "distrust");
-  if (const auto* actions = json::array_or_null(document, "actions"))
-    for (const auto& item : actions->GetArray())
-      prepared.actions.push_back({json::string_or(item, "unit"), json::string_or(item, "what"),
-                                  json::string_or(item, "path"), json::string_or(item, "reason")});
   if (const auto* slots = json::array_or_null(document, "slots"))
     for (const auto& item : slots->GetArray())
       prepared.slots.push_back({json::string_or(item, "unit"), json::string_or(item, "path"),
@@ -116,7 +99,6 @@ Result<std::optional<Prepared>> PreparedStore::read(const std::string& base) con
 }
 
 Result<void> PreparedStore::write(const Prepared& prepared) const {
-  ANYVISOR_CHECK(make_folder_durably(workspace_.home.prepared(), "prepare.folder"));
   return write_file_atomically(workspace_.home.prepared(), prepared.base + ".json", render(prepared), "prepare.record");
 }
 
@@ -180,15 +162,12 @@ Result<Prepared> generalize(const Workspace& workspace, const IdentityWorker& wo
   work.action = "generalize";
   work.disk = workspace.disks.path(overlay);
   work.format = overlay.format;
-  work.emulate = task.emulate;
+  work.emulate = task.emulate();
   work.source_name = task.source_name;
   work.source_macs = task.source_macs;
   ANYVISOR_TRY(auto report, worker.run(work, operation));
   Prepared prepared;
   prepared.base = overlay.backing;
-  prepared.distribution = report.distribution;
-  prepared.product = report.product;
-  prepared.actions = report.actions;
   prepared.distrust = report.distrust;
   if (prepared.distrust.empty()) {
     auto slots = find_slots(work.disk, std::move(report.slots));

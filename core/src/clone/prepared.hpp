@@ -3,6 +3,7 @@
 // it. Or the reason why clones of it have to be rewritten one by one.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,8 +25,6 @@ struct Prepared {
   std::string base;         // the frozen disk
   std::string generalized;  // the overlay on it in which the slots stand; empty: there is none
   FileStamp stamp;          // of its file
-  std::string distribution, product;
-  std::vector<IdentityAction> actions;
   std::vector<Slot> slots;
   std::string distrust;  // why each clone is to be rewritten by itself; empty: the slots serve
 };
@@ -34,7 +33,7 @@ class PreparedStore {
  public:
   explicit PreparedStore(const Workspace& workspace) : workspace_(workspace) {}
 
-  // std::nullopt: nothing is prepared, or it is of other rules, or was altered (then it is removed).
+  // std::nullopt: nothing is prepared, or it is of other rules, or was altered.
   Result<std::optional<Prepared>> read(const std::string& base) const;
   Result<void> write(const Prepared& prepared) const;
   Result<void> remove(const std::string& base) const;
@@ -58,7 +57,7 @@ struct GeneralizeTask {
   std::string source_name;
   std::vector<std::string> source_macs;
   std::uint64_t virtual_size = 0;
-  bool emulate = true;
+  std::function<bool()> emulate;  // asked only when there is something to do
 };
 // Prepares `base`, or answers what is prepared. Seconds the first time. Who calls it holds disks.lock (shared).
 Result<Prepared> prepare(const Workspace& workspace, const IdentityWorker& worker, const Disk& base,

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "document/fill_in.hpp"
+
 namespace anyvisor {
 namespace {
 
@@ -70,17 +72,7 @@ Result<std::vector<OverlayCluster>> clusters_of(const std::string& path, const s
 }
 
 Result<std::string> content_of(const Slot& slot, const std::map<std::string, std::string>& values) {
-  std::string content;
-  for (std::size_t at = 0; at < slot.text.size();) {
-    const auto end = slot.text[at] == '{' ? slot.text.find('}', at) : std::string::npos;
-    const auto value = end == std::string::npos ? values.end() : values.find(slot.text.substr(at + 1, end - at - 1));
-    if (value == values.end()) {
-      content += slot.text[at++];
-      continue;
-    }
-    content += value->second;
-    at = end + 1;
-  }
+  std::string content = fill_in(slot.text, values);
   if (content.size() > slot.length || (content.size() < slot.length && !content.ends_with('\n')))
     return fail(ErrorKind::internal, "the content of " + slot.path + " does not fit its slot: " +
                                          std::to_string(content.size()) + " bytes for " + std::to_string(slot.length));

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <thread>
 
-#include "host/host_client.hpp"
+#include "host/ask_plugin.hpp"
 #include "instance/collect.hpp"
 #include "instance/identifier.hpp"
 #include "instance/staged_folder.hpp"
@@ -43,16 +43,6 @@ json::Document make_fetch_request(const ImportRequest& request, const std::strin
   return document;
 }
 
-Result<json::Document> ask_store(const Workspace& workspace, const PluginInfo& store, const char* method,
-                                 const json::Document& request, milliseconds limit, Operation& operation) {
-  ANYVISOR_TRY(HostClient client, HostClient::start_private(workspace.plugin_host, {store.path}));
-  auto params = json::make_object();
-  json::set(params, params, "plugin", store.id);
-  json::set_value(params, params, "settings", json::Value(rapidjson::kObjectType));
-  json::set_copy(params, params, "request", request);
-  return client.call(method, params, limit, operation);
-}
-
 // A second, or until the operation is cancelled.
 Result<void> pause(const Operation& operation) {
   if (operation.cancel_fd < 0) {
@@ -76,7 +66,8 @@ Result<Brought> ask_until_ready(const Workspace& workspace, const PluginInfo& st
   const auto fetch_request = make_fetch_request(request, folder);
   bool waits = false;
   for (;;) {
-    auto manifest = ask_store(workspace, store, "image_store.fetch", fetch_request, fetch_limit, clock.operation());
+    auto manifest =
+        ask_plugin(workspace.plugin_host, store, "image_store.fetch", fetch_request, fetch_limit, clock.operation());
     if (manifest) return Brought{{}, store.id, std::move(*manifest)};
     const Error& error = manifest.error();
     if (error.kind != ErrorKind::not_ready || !error.retry) return tl::unexpected(std::move(manifest).error());
@@ -189,7 +180,8 @@ Result<ResolvedImage> resolve_image(const Workspace& workspace, const std::strin
   json::set(request, request, "reference", reference);
   std::string declined;
   for (auto& store : stores) {
-    ANYVISOR_TRY(auto reply, ask_store(workspace, store, "image_store.resolve", request, resolve_limit, operation));
+    ANYVISOR_TRY(auto reply,
+                 ask_plugin(workspace.plugin_host, store, "image_store.resolve", request, resolve_limit, operation));
     if (json::find(reply, "declined")) {
       declined += (declined.empty() ? "" : "; ") + store.id + ": " + json::string_or(reply, "declined");
       continue;

@@ -3,7 +3,7 @@
 // plugins tell.
 #include <sys/statvfs.h>
 
-#include "host/host_client.hpp"
+#include "host/ask_plugin.hpp"
 #include "instance/operations.hpp"
 #include "process/spawn.hpp"
 
@@ -88,10 +88,7 @@ Result<std::vector<Finding>> examine_host(const Workspace& workspace, Operation&
     clock.begin(plugin.id);
     auto client = HostClient::start_private(workspace.plugin_host, {plugin.path}, workspace.home.path());
     if (!client) return tl::unexpected(std::move(client).error());
-    auto params = json::make_object();
-    json::set(params, params, "plugin", plugin.id);
-    json::set_value(params, params, "settings", json::Value(rapidjson::kObjectType));
-    json::set_value(params, params, "request", json::Value(rapidjson::kObjectType));
+    const auto params = plugin_params(plugin, json::make_object());
     auto report = client->call(method_of(kind), params, probe_limit, operation);
     if (report) {
       read_report(plugin, *report, findings);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "instance/machine_document.hpp"
 
+#include "document/fill_in.hpp"
+
 namespace anyvisor {
 namespace {
 
@@ -20,13 +22,6 @@ Result<json::Value> make_disk(const Workspace& workspace, const std::string& id,
   }
   json::set_value(document, disk, "chain", std::move(layers));
   return disk;
-}
-
-std::string with_hostname(std::string text, const std::string& name) {
-  constexpr std::string_view placeholder = "{hostname}";
-  for (auto at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder, at + name.size()))
-    text.replace(at, placeholder.size(), name);
-  return text;
 }
 
 }  // namespace
@@ -50,7 +45,7 @@ Result<json::Document> make_machine_document(const Workspace& workspace, const I
     json::set(document, boot, "kernel", folder + "/kernel");
     if (record.has_initrd) json::set(document, boot, "initrd", folder + "/initrd");
     if (!record.command_line.empty())
-      json::set(document, boot, "command_line", with_hostname(record.command_line, record.name));
+      json::set(document, boot, "command_line", fill_in(record.command_line, {{"hostname", record.name}}));
   } else {
     json::set(document, boot, "firmware", record.firmware);
     if (record.firmware == "uefi") json::set(document, boot, "variables", folder + "/nvram.fd");
