@@ -7,6 +7,7 @@ prepare(home, run): brings about what the operation starts from, by run(ARGUMENT
 import os
 import shutil
 
+from fault import invariants
 from harness import processes
 from harness.suite import check, seconds
 
@@ -55,7 +56,34 @@ def check_gone(home):
     check(not processes.vmms(), f"gone, and a VMM runs: {list(map(str, processes.vmms()))}")
 
 
-class Launch:
+class Operation:
+    """Of one machine, NAME, in a home folder that has nothing else."""
+
+    victims = ("anyvisor", "plugin-host", "vmm")
+    needed = ("anyvisor", "plugin-host")  # each has to have been there at some point
+
+    def prepare_home(self, home):
+        """With the image, and the caches filled: what is recorded is what every run passes."""
+        home.import_tiny(IMAGE, disk=True)
+        home.run(*launch_arguments("warm-up"))
+        home.run("delete", "warm-up", "--force")
+
+    def settle(self, home):
+        """What must hold at once; then the operation again; then everything must be in order."""
+        invariants.check_listed_vmms(home)
+        invariants.check_no_lock_stuck(home)
+        self.repeat(home)
+        invariants.check_listed_vmms(home)
+        invariants.check_nothing_half_there(home)
+        invariants.check_no_lock_stuck(home)
+        invariants.check_no_zombie()
+        home.run("delete", NAME, "--force", ok=False)
+        check_gone(home)
+        invariants.check_nothing_half_there(home)
+        home.check_no_process_left()
+
+
+class Launch(Operation):
     command = "launch"
     arguments = launch_arguments(NAME)
 
@@ -75,7 +103,7 @@ class Launch:
         check_identity(home)
 
 
-class Start:
+class Start(Operation):
     command = "start"
     arguments = ["start", NAME]
 
@@ -88,7 +116,7 @@ class Start:
         check_running(home)
 
 
-class Stop:
+class Stop(Operation):
     command = "stop"
     arguments = ["stop", NAME, "--force"]
 
@@ -105,7 +133,7 @@ class StopGracefully(Stop):
     arguments = ["stop", NAME, "--timeout", "1"]  # the tiny guest does not listen, so it is ended after that second
 
 
-class Delete:
+class Delete(Operation):
     command = "delete"
     arguments = ["delete", NAME, "--force"]
 

@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from fault import invariants, operations  # noqa: E402
-from fault.sweep import VICTIMS, find_victims, prepare_home, settle  # noqa: E402
+from fault.sweep import find_victims  # noqa: E402
 from harness import processes, suite  # noqa: E402
 from harness.home import Home  # noqa: E402
 from harness.suite import check  # noqa: E402
@@ -30,7 +30,7 @@ def one_kill(home, operation, kind, longest, chance):
         result = home.finish(command)
     check(result.code >= 0 or kind == "anyvisor" and result.code == -signal.SIGKILL, f"the CLI crashed: {result}")
     check(not observer.complaints, f"meanwhile: {observer.complaints}")
-    settle(home, operation)
+    operation.settle(home)
 
 
 def random_moments():
@@ -38,14 +38,14 @@ def random_moments():
     print(f"  seed {seed}", flush=True)
     chance = random.Random(seed)
     with Home() as home:
-        prepare_home(home)
+        operations.Launch().prepare_home(home)
         for name, make in operations.OPERATIONS.items():
             operation = make()
             operation.prepare(home, home.run)
             longest = home.run(*operation.arguments).elapsed
             home.run("delete", operations.NAME, "--force", ok=False)
             for number in range(ROUNDS):
-                for kind in VICTIMS:
+                for kind in operation.victims:
                     try:
                         one_kill(home, operation, kind, longest, chance)
                     except AssertionError as error:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Under strace: every durable change of launch, start, stop and delete lies inside a durable step (strace_log.py).
+"""Under strace: every durable change of launch, start, stop, delete, clone and prepare lies inside a durable step (strace_log.py).
 
 So a step that somebody adds without a name, which the sweep would not see, fails here.
 """
@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from fault import clones  # noqa: E402
 from fault.operations import USER_DATA  # noqa: E402
 from fault.strace_log import TRACED, Log  # noqa: E402
 from harness import processes, suite  # noqa: E402
@@ -27,6 +28,16 @@ set -e
 "$@" delete guest
 "$@" launch with-disk --name guest --memory 32M --network none --cloud-init "$USER_DATA"
 "$@" delete guest --force
+"""
+CLONE_SCRIPT = """
+set -e
+"$@" prepare web
+"$@" clone web --count 2
+"$@" clone web --identity none
+"$@" clone web --identity seed --rerun-user-data
+"$@" clone web --keep hostname
+"$@" clone web --dry-run
+"$@" delete web-clone1 web-clone2 web-clone3 web-clone4 web-clone5 web
 """
 
 
@@ -62,12 +73,28 @@ def every_change_inside_a_step():
     with Home() as home:
         home.import_tiny("with-disk", disk=True)
         log = trace(home, SCRIPT)
-        print(f"  {sum(log.inside.values())} changes inside of {len(log.inside)} steps; programs started: {log.starts}")
         check(log.starts.get("plugin-host") and any(name.startswith("qemu-system") for name in log.starts),
               f"the trace does not show plugin-host and VMM: {log.starts}")
-        check(len(log.inside) > 5, f"hardly any step was seen: {log.inside}")
-        check(not log.misnested, "points that do not pair: " + "\n  ".join(map(str, log.misnested)))
-        check(not log.outside, f"{len(log.outside)} changes outside of any step:\n  " + "\n  ".join(map(str, log.outside)))
+        check_log(log)
+
+
+def check_log(log):
+    print(f"  {sum(log.inside.values())} changes inside of {len(log.inside)} steps; programs started: {log.starts}")
+    check(len(log.inside) > 5, f"hardly any step was seen: {log.inside}")
+    check(not log.misnested, "points that do not pair: " + "\n  ".join(map(str, log.misnested)))
+    check(not log.outside, f"{len(log.outside)} changes outside of any step:\n  " + "\n  ".join(map(str, log.outside)))
+
+
+def every_change_of_a_clone_inside_a_step():
+    strace()
+    with Home() as home:
+        clones.use_stand_in(home)
+        clones.import_image(home)
+        clones.make_source(home)
+        log = trace(home, CLONE_SCRIPT)
+        check(log.starts.get("identity"), f"the trace does not show the identity worker: {log.starts}")
+        check("clone.freeze" in log.inside and "prepare.record" in log.inside, f"steps: {sorted(log.inside)}")
+        check_log(log)
 
 
 def the_rule_can_fail():
@@ -98,4 +125,4 @@ def the_rule_can_fail():
 
 
 if __name__ == "__main__":
-    suite.main(the_rule_can_fail, every_change_inside_a_step)
+    suite.main(the_rule_can_fail, every_change_inside_a_step, every_change_of_a_clone_inside_a_step)

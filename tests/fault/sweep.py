@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""SIGKILL of each program at each durable step of one operation: sweep.py launch|start|stop|stop-gracefully|delete [--jobs N] [--only TEXT]
+"""SIGKILL of each program at each durable step of one operation: sweep.py OPERATION [--jobs N] [--only TEXT]; OPERATION: of
+operations.py or clone_operations.py.
 
 A recording run lists the points that the operation passes. Then, for each of them and each victim (the CLI, the plugin-host,
 the VMM) that is there at that point: the operation runs until the point, the victim is killed, whoever was stopped goes on, and
@@ -18,27 +19,20 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from fault import invariants, operations  # noqa: E402
+from fault import clone_operations, invariants, operations  # noqa: E402
 from harness import points, processes, suite  # noqa: E402
 from harness.home import Home  # noqa: E402
 from harness.suite import check, seconds  # noqa: E402
 
-VICTIMS = ("anyvisor", "plugin-host", "vmm")
+OPERATIONS = {**operations.OPERATIONS, **clone_operations.OPERATIONS}
 # A plugin-host may be older than the operation: it has its orders from the commands that came before.
 ARMED_EARLY = ("plugin-host",)
-
-
-def prepare_home(home):
-    """With the image, and the caches filled: what is recorded is what every run passes."""
-    home.import_tiny(operations.IMAGE, disk=True)
-    home.run(*operations.launch_arguments("warm-up"))
-    home.run("delete", "warm-up", "--force")
 
 
 def record(operation):
     """The points of one undisturbed run."""
     with Home() as home:
-        prepare_home(home)
+        operation.prepare_home(home)
         log = os.path.join(home.base, "points")
         logged = {"ANYVISOR_POINTS_LOG": log}
         operation.prepare(home, lambda *arguments: home.run(*arguments, env=logged))
@@ -72,7 +66,7 @@ def strike(home, operation, point, kind):
     with invariants.Observer(home, operations.NAME) as observer:
         command = home.begin(*operation.arguments, env=stop.env())
         stopped = stop.caught(command)
-        there = {each: find_victims(each, command, stopped) for each in VICTIMS}
+        there = {each: find_victims(each, command, stopped) for each in operation.victims}
         victims = there[kind]
         for pid in victims:
             processes.send(pid, signal.SIGKILL)
@@ -88,35 +82,20 @@ def strike(home, operation, point, kind):
     observer.check()
     check(result.code is not None and (result.code >= 0 or kind == "anyvisor" and result.code == -signal.SIGKILL),
           f"the CLI crashed: {result}")
-    return {each for each in VICTIMS if there[each]}
-
-
-def settle(home, operation):
-    """What must hold at once; then the operation again; then everything must be in order."""
-    invariants.check_listed_vmms(home)
-    invariants.check_no_lock_stuck(home)
-    operation.repeat(home)
-    invariants.check_listed_vmms(home)
-    invariants.check_nothing_half_there(home)
-    invariants.check_no_lock_stuck(home)
-    invariants.check_no_zombie()
-    home.run("delete", operations.NAME, "--force", ok=False)
-    operations.check_gone(home)
-    invariants.check_nothing_half_there(home)
-    home.check_no_process_left()
+    return {each for each in operation.victims if there[each]}
 
 
 class Worker:
     """Sweeps points on a home folder of its own, a new one after each failure."""
 
     def __init__(self, name):
-        self.operation_class = operations.OPERATIONS[name]
+        self.operation_class = OPERATIONS[name]
         self.home = None
 
     def fresh_home(self):
         self.close()
         self.home = Home()
-        prepare_home(self.home)
+        self.operation_class().prepare_home(self.home)
 
     def close(self, error=None):
         home, self.home = self.home, None
@@ -125,15 +104,16 @@ class Worker:
 
     def sweep(self, point):
         """Results of all victims at this point. The first, the CLI, is always there and shows who else is."""
-        results, there = [], set(VICTIMS)
-        for kind in VICTIMS:
+        victims = self.operation_class.victims
+        results, there = [], set(victims)
+        for kind in victims:
             begin, operation = time.monotonic(), self.operation_class()
             try:
                 if not self.home:
                     self.fresh_home()
                 if kind in there:
                     there = strike(self.home, operation, point, kind)
-                    settle(self.home, operation)
+                    operation.settle(self.home)
                 verdict = "ok" if kind in there else "absent"
             except Exception as error:  # pylint: disable=broad-except
                 verdict = f"{error}" if isinstance(error, AssertionError) else traceback.format_exc()
@@ -159,7 +139,7 @@ def work(arguments, every_point, shared):
 
 
 def sweep(arguments):
-    operation = operations.OPERATIONS[arguments.operation]()
+    operation = OPERATIONS[arguments.operation]()
     recorded = record(operation)
     check(recorded, "the operation passed no point: was it built with ANYVISOR_FAULT_POINTS?")
     per_program = {name: sum(point.program == name for point in recorded) for name in sorted({p.program for p in recorded})}
@@ -189,23 +169,24 @@ def report(arguments, shared, expected, elapsed):
         if name.startswith("results-"):
             with open(os.path.join(shared, name), encoding="utf-8") as file:
                 results += [json.loads(line) for line in file]
+    operation = OPERATIONS[arguments.operation]
     failed = [result for result in results if result["verdict"] not in ("ok", "absent")]
     for result in failed:
         print(f"FAILED: {arguments.operation}, {result['point']}, {result['victim']} killed: {result['verdict']}\n")
-    killed = {kind: sum(r["victim"] == kind and r["verdict"] == "ok" for r in results) for kind in VICTIMS}
+    killed = {kind: sum(r["victim"] == kind and r["verdict"] == "ok" for r in results) for kind in operation.victims}
     slowest = max(results, key=lambda result: result["seconds"], default=None)
     print(f"{arguments.operation}: {len(results)} runs, killed: {killed}, no such victim: "
           f"{sum(r['verdict'] == 'absent' for r in results)}, failed: {len(failed)}, {elapsed:.0f} s"
           + (f", slowest {slowest['seconds']:.1f} s ({slowest['point']}, {slowest['victim']})" if slowest else ""), flush=True)
     check(not failed, f"{len(failed)} of {len(results)} runs failed")
-    check(len(results) == expected * len(VICTIMS), f"{len(results)} results of {expected} points")
+    check(len(results) == expected * len(operation.victims), f"{len(results)} results of {expected} points")
     if not arguments.only:
-        check(killed["anyvisor"] and killed["plugin-host"], f"a victim was never there: {killed}")
+        check(all(killed[kind] for kind in operation.needed), f"a victim was never there: {killed}")
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("operation", choices=operations.OPERATIONS)
+    parser.add_argument("operation", choices=OPERATIONS)
     parser.add_argument("--jobs", type=int, default=3)
     parser.add_argument("--only", default="", help="only points whose description contains this")
     parser.add_argument("--shared", help=argparse.SUPPRESS)  # set for a worker

@@ -311,20 +311,27 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
 Result<void> prepare(const Workspace& workspace, const std::string& instance, PhaseClock& clock) {
   clock.begin("check");
   recover_unfinished(workspace);
-  ANYVISOR_TRY(FileLock hold, workspace.disks.hold());
-  InstanceRecord source;
-  std::optional<FrozenTop> top;
-  {
-    ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, instance, "prepare"));
-    source = locked.record;
-    if (source.disk.empty()) return {};
-    clock.begin("freeze");
-    ANYVISOR_TRY(top, freeze_top(workspace, locked));
-  }
-  clock.begin("prepare");
-  ANYVISOR_CHECK(prepare(workspace, IdentityWorker(workspace.identity_worker), top->disk,
-                         generalize_task(workspace, source, top->virtual_size, clock.operation()), clock.operation()));
-  return {};
+  auto run = [&]() -> Result<void> {
+    // Published never; where we are killed it tells that disks may be left over.
+    ANYVISOR_TRY(StagedFolder mark, StagedFolder::make(workspace, new_id()));
+    InstanceRecord source;
+    std::optional<FrozenTop> top;
+    {
+      ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, instance, "prepare"));
+      source = locked.record;
+      if (source.disk.empty()) return mark.discard();
+      clock.begin("freeze");
+      ANYVISOR_TRY(top, freeze_top(workspace, locked));
+    }
+    clock.begin("prepare");
+    ANYVISOR_CHECK(prepare(workspace, IdentityWorker(workspace.identity_worker), top->disk,
+                           generalize_task(workspace, source, top->virtual_size, clock.operation()),
+                           clock.operation()));
+    return mark.discard();
+  };
+  auto done = run();
+  if (!done) (void)collect(workspace, collect_patience);
+  return done;
 }
 
 Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const CloneRequest& request,
@@ -332,9 +339,10 @@ Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const
   clock.begin("check");
   ANYVISOR_CHECK(check_request(request));
   ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));
+  recover_unfinished(workspace);
   ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, request.source, "clone"));
   if (locked.record.disk.empty() || request.identity != CloneIdentity::full) return std::vector<IdentityChange>();
-  ANYVISOR_TRY(FileLock hold, workspace.disks.hold());
+  ANYVISOR_TRY(StagedFolder mark, StagedFolder::make(workspace, new_id()));  // as in prepare
   ANYVISOR_TRY(Disk top, workspace.disks.read(locked.record.disk));
   clock.begin("inspection");
   // On an overlay that is thrown away: mounting writes, however little.
@@ -349,6 +357,7 @@ Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const
   task.skip = request.keep;
   auto report = IdentityWorker(workspace.identity_worker).run(task, clock.operation());
   ANYVISOR_CHECK(workspace.disks.remove(scratch.id));
+  ANYVISOR_CHECK(mark.discard());
   if (!report) return tl::unexpected(std::move(report).error());
   return std::move(report->changes);
 }

@@ -89,4 +89,8 @@ Result<FileLock> StagedFolder::publish(const std::string& to) {
   return std::move(lock_);
 }
 
+Result<void> StagedFolder::discard() {
+  return remove_tree_durably(path_, "staging.remove");
+}
+
 }  // namespace anyvisor

@@ -26,6 +26,8 @@ class StagedFolder {
   Result<void> copy(const std::string& from, const std::string& name);
   // One rename to `to`. The lock has moved along and is returned. Errors: already_exists.
   Result<FileLock> publish(const std::string& to);
+  // For an operation that publishes nothing and only had to be seen to be unfinished while it went on.
+  Result<void> discard();
 
  private:
   StagedFolder(std::string path, FileLock hold, FileLock lock)
