@@ -28,11 +28,13 @@ double run_command(const std::vector<std::string>& words, const std::vector<std:
 
   const auto begin = std::chrono::steady_clock::now();
   pid_t child = -1;
-  const int failure = posix_spawnp(&child, words.front().c_str(), &actions, nullptr, arguments.data(), variables.data());
+  const int failure =
+      posix_spawnp(&child, words.front().c_str(), &actions, nullptr, arguments.data(), variables.data());
   posix_spawn_file_actions_destroy(&actions);
   if (failure != 0) throw std::runtime_error(words.front() + ": " + std::strerror(failure));
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) throw std::runtime_error(words.front() + " failed");
   return elapsed.count();

@@ -28,8 +28,9 @@ void each(benchmark::State& state, const fs::path& target, const std::function<d
 }
 
 std::vector<std::string> copy(const std::string& from, const std::string& to, const char* reflink) {
-  return {"sh", "-c", std::string("cp --sparse=auto --reflink=") + reflink + " '" + from + "' '" + to +
-                          "/' && sync '" + to + "/disk.qcow2' '" + to + "'"};
+  return {"sh", "-c",
+          std::string("cp --sparse=auto --reflink=") + reflink + " '" + from + "' '" + to + "/' && sync '" + to +
+              "/disk.qcow2' '" + to + "'"};
 }
 
 void full_copy(benchmark::State& state, const Sources& sources, const Source& source) {
@@ -39,7 +40,9 @@ void full_copy(benchmark::State& state, const Sources& sources, const Source& so
 
 // libguestfs emulates where KVM does not work; ANYVISOR_BENCH_GUESTFS says so.
 void virt_sysprep(benchmark::State& state, const Sources& sources, const Source& source) {
-  if (!is_installed("virt-sysprep")) return state.SkipWithError("virt-sysprep is not installed (guestfs-tools)");
+  if (!is_installed("virt-sysprep"))
+    return state.SkipWithError(
+        (lacking + std::string("virt-sysprep is not installed (package guestfs-tools)")).c_str());
   const std::string target = sources.scratch + "/sysprep";
   each(state, target, [&] {
     return run_command(copy(source.peer + "/disk.qcow2", target, "never")) +
@@ -54,16 +57,20 @@ void virt_sysprep(benchmark::State& state, const Sources& sources, const Source&
 void multipass_way(benchmark::State& state, const Sources& sources, const Source& source) {
   const std::string target = sources.scratch + "/multipass";
   each(state, target, [&] {
-    return run_command({"sh", "-c", "cp -r --sparse=auto --reflink=never '" + source.peer + "/.' '" + target +
-                                        "' && sync '" + target + "'/* '" + target + "'"});
+    return run_command({"sh", "-c",
+                        "cp -r --sparse=auto --reflink=never '" + source.peer + "/.' '" + target + "' && sync '" +
+                            target + "'/* '" + target + "'"});
   });
 }
 
 // A loop device with a file system that shares blocks, made for these rows.
 class ReflinkMount {
  public:
-  explicit ReflinkMount(const Sources& sources) : image_(sources.scratch + "/reflink.img"), folder_(sources.scratch + "/reflink") {
-    if (::geteuid() != 0) throw std::runtime_error("a loop mount needs root");
+  explicit ReflinkMount(const Sources& sources)
+      : image_(sources.scratch + "/reflink.img"), folder_(sources.scratch + "/reflink") {
+    if (::geteuid() != 0) throw std::runtime_error(lacking + std::string("a loop mount needs root"));
+    if (!is_installed("mkfs.btrfs"))
+      throw std::runtime_error(lacking + std::string("mkfs.btrfs is not installed (package btrfs-progs)"));
     run_command({"truncate", "-s", "12G", image_});
     run_command({"mkfs.btrfs", "-q", "-f", image_});
     fs::create_directories(folder_);

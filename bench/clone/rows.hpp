@@ -13,6 +13,8 @@ namespace anyvisor::bench {
 
 // How often a row is measured: by what one measurement takes.
 constexpr int many = 40, some = 10, few = 3;
+// Errors that begin so: this machine lacks something, and the row is left out.
+constexpr const char* lacking = "left out: ";
 // Rows are measured once, whatever they ask for.
 void set_quick();
 void add_row(const std::string& name, int repetitions, std::function<void(benchmark::State&)> measure);

@@ -151,7 +151,7 @@ class Cloning {
     InstanceRecord record = derive(source_, request_, id_);
     clock_.begin("keys");
     ANYVISOR_TRY(identity_, choose_identity(record));
-    clock_.begin("publish");
+    clock_.begin("boot files");
     ANYVISOR_CHECK(stage_boot_files(workspace_, source_, staged));
     if (request_.identity == CloneIdentity::none && source_.has_seed)
       ANYVISOR_CHECK(stage_same_seed(workspace_, source_, record.id, staged));
@@ -165,8 +165,12 @@ class Cloning {
                      workspace_, std::move(staged), std::move(record),
                      [&](const IsTaken& is_taken) { return clone_name(source_.name, is_taken); }, "",
                      [&](const InstanceRecord& chosen, StagedFolder& folder) -> Result<void> {
+                       clock_.begin("disk");
                        if (top) ANYVISOR_CHECK(make_disk(chosen, *top, prepared));
-                       return stage_identity(chosen, folder);
+                       clock_.begin("seed");
+                       ANYVISOR_CHECK(stage_identity(chosen, folder));
+                       clock_.begin("publish");
+                       return {};
                      }));
     return clone.record.id;
   }

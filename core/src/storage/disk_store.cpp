@@ -111,11 +111,13 @@ Result<Disk> DiskStore::create_overlay(const std::string& id, const Disk& backin
   disk.virtual_size = std::max(size, backing.virtual_size);
   disk.backing = backing.id;
   disk.origin = origin;
-  ANYVISOR_CHECK(write_file_atomically(folder_, id + ".json", render(disk), "disk.describe"));
   auto create = [&]() -> Result<void> {
-    DurableStep step("disk.create");
-    ANYVISOR_CHECK(write_overlay(path(disk), {backing.file_name(), backing.format, disk.virtual_size}, clusters));
-    return sync_folder(folder_);
+    {
+      DurableStep step("disk.create");
+      ANYVISOR_CHECK(write_overlay(path(disk), {backing.file_name(), backing.format, disk.virtual_size}, clusters));
+    }
+    // Flushes the folder for both names.
+    return write_file_atomically(folder_, id + ".json", render(disk), "disk.describe");
   };
   if (auto created = create(); !created) {
     (void)remove(id);
