@@ -2,9 +2,10 @@
 #include "guest.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
-#include <map>
 #include <memory>
+#include <sstream>
 
 namespace anyvisor::identity {
 namespace {
@@ -31,27 +32,52 @@ std::vector<std::pair<std::string, std::string>> pairs_of(const Strings& strings
   return pairs;
 }
 
-constexpr std::size_t erase_limit = 1u << 20;  // no secret is larger
+constexpr std::size_t erase_limit = 1u << 20;   // no secret is larger
+constexpr const char* whole_disk = "/dev/sda";  // the only one that the appliance is given
+
+// Folders of which some unit knows a file.
+bool may_hold_identity(const std::string& mount_point) {
+  return std::ranges::any_of(std::array{"/etc", "/var", "/boot", "/efi"}, [&](const std::string& folder) {
+    return mount_point == folder || mount_point.starts_with(folder + "/");
+  });
+}
 
 }  // namespace
 
-Guest::Guest(const std::string& disk, const std::string& format, bool emulate) : handle_(guestfs_create_flags(0)) {
+Guest::Guest(const std::string& disk, const std::string& format, bool emulate)
+    : disk_(disk), format_(format), emulate_(emulate) {
+  constexpr int usual = 512, large = 4096;
+  launch(usual);
+  if (has_larger_sectors()) launch(large);
+}
+
+void Guest::launch(int sector) {
+  if (handle_) guestfs_close(handle_);
+  handle_ = guestfs_create_flags(0);
   if (!handle_) throw Failure(ErrorKind::unavailable, "libguestfs cannot be used");
   guestfs_set_error_handler(handle_, nullptr, nullptr);
   guestfs_set_autosync(handle_, 1);
   // Not through libvirt, and not on an accelerator that does not work here: the caller knows.
   if (guestfs_set_backend(handle_, "direct") != 0) fail_call("choosing how the appliance runs");
-  if (emulate && guestfs_set_backend_setting(handle_, "force_tcg", "1") != 0) fail_call("choosing software emulation");
+  if (emulate_ && guestfs_set_backend_setting(handle_, "force_tcg", "1") != 0) fail_call("choosing software emulation");
   guestfs_set_network(handle_, 0);
   guestfs_set_smp(handle_, 2);
-  if (guestfs_add_drive_opts(handle_, disk.c_str(), GUESTFS_ADD_DRIVE_OPTS_FORMAT, format.c_str(),
-                             GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe", -1) != 0)
+  if (guestfs_add_drive_opts(handle_, disk_.c_str(), GUESTFS_ADD_DRIVE_OPTS_FORMAT, format_.c_str(),
+                             GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe", GUESTFS_ADD_DRIVE_OPTS_BLOCKSIZE, sector,
+                             -1) != 0)
     fail_call("adding the disk");
   if (guestfs_launch(handle_) != 0) {
     const char* why = guestfs_last_error(handle_);
     throw Failure(ErrorKind::unavailable, std::string("libguestfs cannot start its appliance: ") + (why ? why : "?"),
                   "run 'libguestfs-test-tool', which says what is missing");
   }
+}
+
+// A partition table that was written for sectors of 4096 bytes stands in the second of them, and is not seen otherwise.
+bool Guest::has_larger_sectors() {
+  constexpr std::uint64_t large = 4096;
+  const std::string mark = "EFI PART";
+  return list(guestfs_list_partitions).empty() && read_disk(large, mark.size()) == mark;
 }
 
 Guest::~Guest() {
@@ -63,31 +89,22 @@ void Guest::fail_call(const std::string& what) {
   throw Failure(ErrorKind::backend_failed, what + " failed: " + (why ? why : "no reason given"));
 }
 
-void Guest::refuse_hibernated() {
-  const Strings systems(guestfs_list_filesystems(handle_));
-  for (const auto& [device, type] : pairs_of(systems)) {
-    if (type != "swap") continue;
-    std::size_t size = 0;
-    constexpr int length = 10, at = 4086;  // the end of a swap area's first page: "SWAPSPACE2", or what a sleeper wrote
-    const Text mark(guestfs_pread_device(handle_, device.c_str(), length, at, &size), &std::free);
-    if (mark && std::string(mark.get(), size).starts_with("S1SUSPEND"))
-      throw Failure(ErrorKind::unsupported,
-                    "the guest is asleep on its disk (hibernated): a copy would wake up as itself",
-                    "start it, shut it down properly, and try again");
-  }
+// The appliance's own start leaves out volume groups of which it does not see the events.
+void Guest::activate_volumes() {
+  if (std::ranges::none_of(contents(), [](const auto& content) { return content.second == "LVM2_member"; })) return;
+  appliance_command({"lvm", "vgchange", "-ay"});
+  appliance_command({"udevadm", "settle"});
+  contents_.clear();
 }
 
 const System& Guest::mount() {
+  activate_volumes();
+  refuse_encrypted();
   const Strings roots(guestfs_inspect_os(handle_));
   if (!roots) fail_call("looking for the operating system");
   const auto found = list_of(roots);
-  if (found.empty()) {
-    const Strings systems(guestfs_list_filesystems(handle_));
-    for (const auto& [device, type] : pairs_of(systems))
-      if (type == "crypto_LUKS" || type == "BitLocker")
-        throw Failure(ErrorKind::unsupported, "the disk is encrypted (" + type + "): its files cannot be reached");
+  if (found.empty())
     throw Failure(ErrorKind::unsupported, "there is no operating system on the disk that libguestfs knows");
-  }
   if (found.size() > 1)
     throw Failure(ErrorKind::unsupported,
                   "there are " + std::to_string(found.size()) + " operating systems on the disk");
@@ -102,7 +119,6 @@ const System& Guest::mount() {
   system_.product = text(guestfs_inspect_get_product_name);
   if (system_.type != "linux")
     throw Failure(ErrorKind::unsupported, "it is a guest of type \"" + system_.type + "\": only Linux is supported");
-  refuse_hibernated();
 
   const Strings points(guestfs_inspect_get_mountpoints(handle_, root.c_str()));
   if (!points) fail_call("reading the guest's fstab");
@@ -112,17 +128,67 @@ const System& Guest::mount() {
   for (const auto& [point, device] : mounts) {
     if (guestfs_mount_options(handle_, "", device.c_str(), point.c_str()) != 0) {
       if (point == "/") fail_call("mounting the guest's root file system");
-      continue;  // a line of fstab that names what is not there: the guest does without it as well
+      // A line of fstab that names what is not there: the guest does without it as well.
+      if (!may_hold_identity(point) || !(contents().contains(device) || is_plain(device))) continue;
+      const char* why = guestfs_last_error(handle_);
+      throw Failure(ErrorKind::unsupported,
+                    "the guest's " + point + " (" + device + ") cannot be mounted: " + (why ? why : "no reason given"));
     }
     const Text type(guestfs_vfs_type(handle_, device.c_str()), &std::free);
     system_.mounted.push_back({device, type ? type.get() : "", point});
   }
+  refuse_hibernated();
   return system_;
 }
 
-void Guest::close() {
+void Guest::mount_again_to_read() {
+  for (const auto& mounted : system_.mounted)
+    if (guestfs_mount_options(handle_, "ro", mounted.device.c_str(), mounted.mount_point.c_str()) != 0)
+      fail_call("mounting " + mounted.mount_point + " once more");
+}
+
+void Guest::unmount() {
   if (guestfs_umount_all(handle_) != 0) fail_call("unmounting the guest's file systems");
+  constexpr int everything = 3;
+  if (guestfs_sync(handle_) != 0 || guestfs_drop_caches(handle_, everything) != 0) fail_call("flushing the disk");
+}
+
+void Guest::close() {
   if (guestfs_shutdown(handle_) != 0) fail_call("shutting the appliance down");
+}
+
+std::string Guest::read_disk(std::uint64_t position, std::size_t length) {
+  std::size_t size = 0;
+  const Text bytes(
+      guestfs_pread_device(handle_, whole_disk, static_cast<int>(length), static_cast<std::int64_t>(position), &size),
+      &std::free);
+  return bytes ? std::string(bytes.get(), size) : std::string();
+}
+
+// By one command for all: the library's own call waits a second for udev after each.
+void Guest::write_disk(const std::map<std::uint64_t, std::string>& texts) {
+  std::string script;
+  for (const auto& [position, text] : texts)
+    script += "printf %s \"" + text + "\" | dd of=" + whole_disk +
+              " oflag=seek_bytes conv=notrunc,fsync status=none seek=" + std::to_string(position) + " && ";
+  script += "udevadm settle && echo written";
+  if (appliance_command({"sh", "-c", script}).find("written") == std::string::npos)
+    throw Failure(ErrorKind::backend_failed, "writing to the guest's disk failed");
+}
+
+// One command: to ask the library for the file systems takes many, and seconds in emulation.
+const std::map<std::string, std::string>& Guest::contents() {
+  if (!contents_.empty()) return contents_;
+  // /dev/sda1: LABEL="root" UUID="..." TYPE="ext4"
+  std::istringstream lines(appliance_command({"blkid", "-c", "/dev/null"}));
+  for (std::string line; std::getline(lines, line);) {
+    const std::string label = " TYPE=\"";
+    const auto at = line.find(label), colon = line.find(": ");
+    if (at == std::string::npos || colon == std::string::npos) continue;
+    const auto begin = at + label.size();
+    contents_[line.substr(0, colon)] = line.substr(begin, line.find('"', begin) - begin);
+  }
+  return contents_;
 }
 
 std::vector<std::string> Guest::list(char** (*ask)(guestfs_h*)) {

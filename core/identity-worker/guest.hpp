@@ -7,6 +7,8 @@
 #include <guestfs.h>
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -36,6 +38,12 @@ struct System {
   std::vector<FileSystem> mounted;  // root first
 };
 
+// Where a file's content begins on the whole disk; or why it may not be placed by its bytes there (DESIGN.md, 'Clone').
+struct Place {
+  std::string why_not;  // empty: it may
+  std::uint64_t position = 0;
+};
+
 class Guest {
  public:
   // Starts the appliance on the disk (seconds). Errors: unavailable (libguestfs cannot start), corrupted.
@@ -47,7 +55,11 @@ class Guest {
   // Finds the one operating system on it and mounts what its fstab names. Errors: unsupported, with the reason
   // (encrypted, Windows, several, none, asleep).
   const System& mount();
-  // Unmounts, flushes, and shuts the appliance down: afterwards the disk's file holds everything. Errors:
+  // The same once more after unmount(), so that nothing is written to the disk: file systems without fault only.
+  void mount_again_to_read();
+  // Afterwards the appliance remembers nothing of what the file systems hold.
+  void unmount();
+  // Shuts the appliance down, nothing being mounted: afterwards the disk's file holds everything. Errors:
   // backend_failed.
   void close();
 
@@ -66,19 +78,48 @@ class Guest {
   void remove(const std::string& path);
   void flush();
 
-  // Why the content of a file may not be placed by its bytes on the disk; empty: it may be. (DESIGN.md, 'Clone'.)
-  std::string why_not_in_one_place(const std::string& path);
+  // Where the first `length` bytes of a file stand. All is mounted and flushed.
+  Place place_of(const std::string& path, std::size_t length);
+  // Positions on the disk of the superblocks of what is mounted as ext4.
+  std::vector<std::uint64_t> ext4_superblocks();
+  // The disk itself, while nothing is mounted.
+  std::string read_disk(std::uint64_t position, std::size_t length);
+  // Texts without any quote in them, by their positions.
+  void write_disk(const std::map<std::uint64_t, std::string>& texts);
 
  private:
-  [[noreturn]] void fail_call(const std::string& what);
-  void refuse_hibernated();
-  void erase_in_place(const std::string& path);
-  std::string why_not_plain(const std::string& device);
-  std::vector<std::string> list(char** (*ask)(guestfs_h*));
-  std::string sysroot_command(const std::vector<std::string>& words);
+  // What a file system stands on, as pieces of the disk. `length` UINT64_MAX: up to its end.
+  struct Segment {
+    std::uint64_t begin = 0, length = 0, position = 0;
+  };
+  struct Ground {
+    std::string why_not;  // empty: on nothing but such pieces
+    std::vector<Segment> segments;
+  };
 
+  [[noreturn]] void fail_call(const std::string& what);
+  void launch(int sector);
+  bool has_larger_sectors();
+  void activate_volumes();
+  void refuse_encrypted();
+  void refuse_hibernated();
+  // Devices on which something is that is known, and what: "ext4", "swap", "crypto_LUKS".
+  const std::map<std::string, std::string>& contents();
+  void erase_in_place(const std::string& path);
+  std::vector<std::string> list(char** (*ask)(guestfs_h*));
+  std::string appliance_command(const std::vector<std::string>& words);
+  bool is_plain(const std::string& device);
+  const Ground& ground_of(const std::string& device);
+  std::optional<std::uint64_t> position_of(const std::string& device, std::uint64_t offset, std::size_t length);
+  const std::string& why_not_this_ext4(const std::string& device);
+
+  const std::string disk_, format_;
+  const bool emulate_;
   guestfs_h* handle_ = nullptr;
   System system_;
+  std::map<std::string, std::string> contents_;  // empty: not asked yet
+  std::map<std::string, Ground> grounds_;        // by device, as asked
+  std::map<std::string, std::string> ext4_;      // why_not_this_ext4
 };
 
 }  // namespace anyvisor::identity

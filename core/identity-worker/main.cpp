@@ -11,7 +11,9 @@
 //    "variables":{"hostname":"b",...}}           rewrite: the new values
 //   > {"system":{"type","distribution","product","root"},
 //      "actions":[{"unit","what","path","reason"}],
-//      "slots":[{"unit","path","text","placeholder","length","distrust"}]}   generalize
+//      "slots":[{"unit","path","text","placeholder","length","position","distrust"}],   generalize; position: on the
+//      disk "superblocks":[position]}                                            of the guest's ext4 file systems,
+//      likewise
 #include <unistd.h>
 
 #include <array>
@@ -45,7 +47,7 @@ json::Document list_units() {
   return reply;
 }
 
-json::Document describe(const System& system, const Rewrite& rewrite) {
+json::Document describe(const System& system, const Rewrite& rewrite, const std::vector<std::uint64_t>& superblocks) {
   auto reply = json::make_object();
   json::Value about(rapidjson::kObjectType);
   json::set(reply, about, "type", system.type);
@@ -69,11 +71,15 @@ json::Document describe(const System& system, const Rewrite& rewrite) {
     json::set(reply, item, "text", json::valid_utf8(slot.text));
     json::set(reply, item, "placeholder", slot.placeholder);
     json::set(reply, item, "length", slot.length);
+    json::set(reply, item, "position", slot.position);
     json::set(reply, item, "distrust", slot.distrust);
     slots.PushBack(item, reply.GetAllocator());
   }
   json::set_value(reply, reply, "actions", std::move(actions));
   json::set_value(reply, reply, "slots", std::move(slots));
+  json::Value positions(rapidjson::kArrayType);
+  for (const auto position : superblocks) positions.PushBack(json::Value(position), reply.GetAllocator());
+  json::set_value(reply, reply, "superblocks", std::move(positions));
   return reply;
 }
 
@@ -100,9 +106,15 @@ json::Document serve(const json::Document& request) {
   const System system = guest.mount();
   Rewrite rewrite(guest, mode, std::move(source), std::move(variables), {skip.begin(), skip.end()});
   rewrite.run();
-  if (mode == Mode::generalize) rewrite.look_at_places();
+  std::vector<std::uint64_t> superblocks;
+  if (mode == Mode::generalize) {
+    rewrite.find_places();
+    superblocks = guest.ext4_superblocks();
+  }
+  guest.unmount();
+  if (mode == Mode::generalize) rewrite.prove_places();
   guest.close();
-  return describe(system, rewrite);
+  return describe(system, rewrite, superblocks);
 }
 
 int run() {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// May a file's content be placed by writing its bytes on the disk, past the guest's file system? Only where it is tried
-// (DESIGN.md, 'When slots are trusted'): an allowlist, and what the file system itself says of the file.
+// Where on the disk does a file's content stand, and may it be placed by writing there, past the guest's file system?
+// Only where it is tried (DESIGN.md, 'When slots are trusted'): an allowlist, and what the file system itself says of
+// the file.
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 #include <memory>
 #include <sstream>
@@ -11,6 +13,8 @@
 
 namespace anyvisor::identity {
 namespace {
+
+constexpr std::uint64_t sector = 512;
 
 // The file system that holds `path`: the mount point that is its longest prefix.
 const FileSystem* holder_of(const System& system, const std::string& path) {
@@ -38,70 +42,156 @@ bool has_word(const std::string& text, const std::string& word) {
   return false;
 }
 
+std::optional<std::uint64_t> number_in(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  std::uint64_t number = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc()) return std::nullopt;
+  return number;
+}
+
+// The third column of the one line of `filefrag -v -b512` that has a number: "   0:  0..  7:  2048..  2055:  8:
+// last,eof".
+std::optional<std::uint64_t> first_sector_of(const std::string& extents) {
+  std::istringstream lines(extents);
+  std::string line;
+  while (std::getline(lines, line)) {
+    const auto number = line.find(':');
+    if (number == std::string::npos || number_in(line.substr(0, number)) != 0) continue;
+    const auto logical = line.find(':', number + 1);
+    if (logical == std::string::npos) continue;
+    return number_in(std::string_view(line).substr(logical + 1));
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-// Runs a program of the appliance. The daemon's debug call is the one way there; its output is all there is.
-std::string Guest::sysroot_command(const std::vector<std::string>& words) {
+// Runs a program of the appliance. The daemon's debug call is the one way there, by a shell; its output is all there
+// is.
+std::string Guest::appliance_command(const std::vector<std::string>& words) {
+  std::vector<std::string> quoted;
+  for (const auto& word : words) {
+    std::string text = "'";
+    for (char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    quoted.push_back(text + "'");
+  }
   std::vector<char*> arguments;
-  for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  for (auto& word : quoted) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   const std::unique_ptr<char, decltype(&std::free)> output(guestfs_debug(handle_, "sh", arguments.data()), &std::free);
   return output ? output.get() : "";
 }
 
+bool Guest::is_plain(const std::string& device) {
+  return std::ranges::any_of(list(guestfs_list_devices), [&](const auto& disk) { return disk == device; }) ||
+         std::ranges::any_of(list(guestfs_list_partitions), [&](const auto& partition) {
+           return partition == device && !device.starts_with("/dev/md");
+         });
+}
+
 // A whole disk, a partition of one, or a logical volume that is linear on such partitions.
-std::string Guest::why_not_plain(const std::string& device) {
-  const auto is_plain = [this](const std::string& name) {
-    return std::ranges::any_of(list(guestfs_list_devices), [&](const auto& disk) { return disk == name; }) ||
-           std::ranges::any_of(list(guestfs_list_partitions), [&](const auto& partition) {
-             return partition == name && !name.starts_with("/dev/md");
-           });
+const Guest::Ground& Guest::ground_of(const std::string& device) {
+  if (const auto known = grounds_.find(device); known != grounds_.end()) return known->second;
+  Ground& ground = grounds_[device];
+  const auto cannot = [&](const std::string& why) -> const Ground& {
+    ground.why_not = why;
+    return ground;
   };
-  if (is_plain(device)) return {};
+  // A whole disk has no such file.
+  const auto start_of = [&](const std::string& folder) {
+    return number_in(appliance_command({"cat", folder + "/start"})).value_or(0);
+  };
+  if (is_plain(device)) {
+    ground.segments.push_back(
+        {0, UINT64_MAX, start_of("/sys/class/block/" + device.substr(device.rfind('/') + 1)) * sector});
+    return ground;
+  }
   if (guestfs_is_lv(handle_, device.c_str()) != 1)
-    return "its file system stands on " + device + ", which is no plain disk";
-  std::istringstream segments(sysroot_command({"dmsetup", "table", device}));
-  std::string line;
-  int count = 0;
-  for (; std::getline(segments, line); ++count)
-    if (!has_word(line, "linear")) return "its logical volume is not linear";
-  if (count == 0) return "its logical volume cannot be looked into";
+    return cannot("its file system stands on " + device + ", which is no plain disk");
   // "1 dependencies  : (sda3)"
-  const std::string below = sysroot_command({"dmsetup", "deps", "-o", "devname", device});
+  const std::string below = appliance_command({"dmsetup", "deps", "-o", "devname", device});
   int found = 0;
   for (auto at = below.find('('); at != std::string::npos; at = below.find('(', at + 1), ++found)
     if (!is_plain("/dev/" + below.substr(at + 1, below.find(')', at) - at - 1)))
-      return "its logical volume stands on more than plain partitions";
-  return found > 0 ? "" : "what its logical volume stands on cannot be told";
+      return cannot("its logical volume stands on more than plain partitions");
+  if (found == 0) return cannot("what its logical volume stands on cannot be told");
+  // "0 65536 linear 8:3 2048"
+  std::istringstream lines(appliance_command({"dmsetup", "table", device}));
+  std::string line;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::uint64_t start = 0, length = 0, offset = 0;
+    std::string type, where;
+    words >> start >> length >> type >> where >> offset;
+    if (!words || type != "linear") return cannot("its logical volume is not linear");
+    ground.segments.push_back(
+        {start * sector, length * sector, (start_of("/sys/dev/block/" + where) + offset) * sector});
+  }
+  if (ground.segments.empty()) return cannot("its logical volume cannot be looked into");
+  return ground;
 }
 
-std::string Guest::why_not_in_one_place(const std::string& path) {
-  const FileSystem* holder = holder_of(system_, path);
-  if (!holder) return path + " stands on no file system that is known";
+std::optional<std::uint64_t> Guest::position_of(const std::string& device, std::uint64_t offset, std::size_t length) {
+  for (const auto& segment : ground_of(device).segments)
+    if (offset >= segment.begin && offset - segment.begin < segment.length)
+      return segment.length - (offset - segment.begin) >= length
+                 ? std::optional(segment.position + offset - segment.begin)
+                 : std::nullopt;
+  return std::nullopt;
+}
+
+// What ext4 does with all files of a file system; empty: what is tried.
+const std::string& Guest::why_not_this_ext4(const std::string& device) {
+  if (const auto known = ext4_.find(device); known != ext4_.end()) return known->second;
+  std::string& why = ext4_[device];
+  const std::string about = appliance_command({"dumpe2fs", "-h", device});
+  if (has_word(line_after(about, "Filesystem features:"), "inline_data"))
+    why = "small files stand inside of inodes there (inline_data)";
+  else if (has_word(line_after(about, "Default mount options:"), "journal_data") ||
+           line_after(about, "\nMount options:").find("data=journal") != std::string::npos)
+    why = "its file system keeps file data in the journal";
+  else if (line_after(about, "Filesystem features:").empty())
+    why = "its file system cannot be looked into";
+  return why;
+}
+
+Place Guest::place_of(const std::string& path, std::size_t length) {
+  const auto cannot = [](const std::string& why) { return Place{why, 0}; };
+  // Without links on the way: which file system it is on shows in its name.
+  const std::unique_ptr<char, decltype(&std::free)> real(guestfs_realpath(handle_, path.c_str()), &std::free);
+  if (!real) return cannot("where it is cannot be told");
+  const FileSystem* holder = holder_of(system_, real.get());
+  if (!holder) return cannot("it stands on no file system that is known");
   if (holder->type != "ext4" && holder->type != "xfs")
-    return "its file system is " + holder->type + ", and only ext4 and xfs are trusted with it";
-
-  if (std::string why = why_not_plain(holder->device); !why.empty()) return why;
-
+    return cannot("its file system is " + holder->type + ", and only ext4 and xfs are trusted with it");
+  if (const auto& why = ground_of(holder->device).why_not; !why.empty()) return cannot(why);
+  const std::string inside = std::string("/sysroot") + real.get();
   if (holder->type == "ext4") {
-    const std::string features = sysroot_command({"dumpe2fs", "-h", holder->device});
-    if (has_word(line_after(features, "Filesystem features:"), "inline_data"))
-      return "small files stand inside of inodes there (inline_data)";
-    if (line_after(features, "Default mount options:").find("journal_data") != std::string::npos &&
-        !has_word(line_after(features, "Default mount options:"), "journal_data_ordered") &&
-        !has_word(line_after(features, "Default mount options:"), "journal_data_writeback"))
-      return "its file system keeps file data in the journal";
-    const std::string attributes = sysroot_command({"lsattr", "-d", "/sysroot" + path});
+    if (const auto& why = why_not_this_ext4(holder->device); !why.empty()) return cannot(why);
+    const std::string attributes = appliance_command({"lsattr", "-d", inside});
     if (attributes.substr(0, attributes.find(' ')).find('j') != std::string::npos)
-      return "its content is kept in the journal (chattr +j)";
+      return cannot("its content is kept in the journal (chattr +j)");
   }
   // One extent, and nothing said of it but that it is the last one.
-  const std::string extents = sysroot_command({"filefrag", "-v", "/sysroot" + path});
-  if (extents.find("1 extent found") == std::string::npos) return "it is not in one piece";
+  const std::string extents = appliance_command({"filefrag", "-v", "-b512", inside});
+  if (extents.find("1 extent found") == std::string::npos) return cannot("it is not in one piece");
   for (const char* flag :
-       {"inline", "encoded", "encrypted", "shared", "unwritten", "unknown", "delalloc", "not_aligned"})
-    if (extents.find(flag) != std::string::npos) return std::string("its extent is ") + flag;
-  return {};
+       {"inline", "encoded", "encrypted", "shared", "unwritten", "unknown", "delalloc", "not_aligned", "tail"})
+    if (extents.find(flag) != std::string::npos) return cannot(std::string("its extent is ") + flag);
+  const auto first = first_sector_of(extents);
+  if (!first) return cannot("where its extent is cannot be told");
+  const auto position = position_of(holder->device, *first * sector, length);
+  if (!position) return cannot("its extent is in two places of the disk");
+  return {"", *position};
+}
+
+std::vector<std::uint64_t> Guest::ext4_superblocks() {
+  constexpr std::uint64_t at = 1024;
+  std::vector<std::uint64_t> positions;
+  for (const auto& mounted : system_.mounted)
+    if (mounted.type == "ext4")
+      if (const auto position = position_of(mounted.device, at, at)) positions.push_back(*position);
+  return positions;
 }
 
 }  // namespace anyvisor::identity

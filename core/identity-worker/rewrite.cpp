@@ -35,12 +35,6 @@ void Rewrite::run() {
   }
 }
 
-void Rewrite::look_at_places() {
-  guest_.flush();
-  for (auto& slot : slots_)
-    if (slot.distrust.empty()) slot.distrust = guest_.why_not_in_one_place(slot.path);
-}
-
 void Rewrite::write(const std::string& path, const std::string& text, std::size_t length) {
   actions_.push_back({unit_, "write", path, ""});
   if (mode_ == Mode::describe) return;
@@ -49,7 +43,7 @@ void Rewrite::write(const std::string& path, const std::string& text, std::size_
     if (content.size() < length && content.ends_with('\n')) content.resize(length, '\n');
     return guest_.overwrite(path, content);
   }
-  Slot slot{unit_, path, text, make_placeholder(length), length, ""};
+  Slot slot{unit_, path, text, make_placeholder(length), length, "", 0};
   if (length > longest_slot) slot.distrust = "it is longer than " + std::to_string(longest_slot) + " bytes";
   guest_.overwrite(path, slot.placeholder);
   slots_.push_back(std::move(slot));

@@ -34,7 +34,8 @@ struct Action {
 struct Slot {
   std::string unit, path, text, placeholder;
   std::size_t length = 0;
-  std::string distrust;  // why its bytes may not be placed from outside; empty: they may
+  std::string distrust;        // why its bytes may not be placed from outside; empty: they may
+  std::uint64_t position = 0;  // on the disk, as its file system says
 };
 
 class Rewrite {
@@ -48,8 +49,11 @@ class Rewrite {
         skip_(std::move(skip)) {}
 
   void run();
-  // Asks for each slot whether its bytes may be placed from outside: once all is written and flushed.
-  void look_at_places();
+  // Asks for each slot whether its bytes may be placed from outside, and where they are: once all is written.
+  void find_places();
+  // Tries it on all of them; nothing is mounted. Afterwards the disk is as before. A slot that does not stand the proof
+  // is distrusted.
+  void prove_places();
 
   // For units.
   Guest& guest() { return guest_; }

@@ -29,8 +29,8 @@ class SlotsTest : public ::testing::Test {
     EXPECT_TRUE(written) << written.error().message;
     return path;
   }
-  static SoughtSlot sought(const std::string& text, const std::string& placeholder) {
-    return {{"unit", "/etc/file", text, placeholder.size(), 0}, placeholder};
+  static SoughtSlot sought(const std::string& text, const std::string& placeholder, std::uint64_t position) {
+    return {{"unit", "/etc/file", text, placeholder.size(), position}, placeholder};
   }
 
   test::TemporaryFolder folder_;
@@ -40,7 +40,7 @@ class SlotsTest : public ::testing::Test {
 
 TEST_F(SlotsTest, AreFoundAlsoAcrossClusters) {
   for (std::uint64_t position : {std::uint64_t{4096}, 3 * overlay_cluster - 7, size - placeholder_.size()}) {
-    auto slots = find_slots(write({{position, placeholder_}}), {sought("{a}\n", placeholder_)});
+    auto slots = find_slots(write({{position, placeholder_}}), {sought("{a}\n", placeholder_, position)});
     ASSERT_TRUE(slots) << slots.error().message;
     EXPECT_EQ(slots->at(0).position, position);
   }
@@ -48,7 +48,7 @@ TEST_F(SlotsTest, AreFoundAlsoAcrossClusters) {
 
 TEST_F(SlotsTest, AreNotBelievedWhenInDoubt) {
   const auto refused = [&](const std::string& path) {
-    auto slots = find_slots(path, {sought("{a}\n", placeholder_)});
+    auto slots = find_slots(path, {sought("{a}\n", placeholder_, 4096)});
     return !slots && slots.error().kind == ErrorKind::unsupported;
   };
   EXPECT_TRUE(refused(write({{4096, "something else"}}))) << "nowhere";
@@ -56,12 +56,28 @@ TEST_F(SlotsTest, AreNotBelievedWhenInDoubt) {
   EXPECT_TRUE(refused(write({{4096, placeholder_}, {8192, placeholder_.substr(0, 30)}}))) << "once more in part";
   EXPECT_TRUE(refused(write({{4096, placeholder_.substr(0, 20)}, {9 * overlay_cluster, placeholder_.substr(20)}})))
       << "in two pieces";
+  EXPECT_TRUE(refused(write({{8192, placeholder_}}))) << "elsewhere than the file system says";
+}
+
+TEST_F(SlotsTest, AreNotBelievedOnAJournalWithWorkInIt) {
+  constexpr std::uint64_t superblock = 1024 + 9 * overlay_cluster;
+  const auto left_with = [&](const std::string& magic, char features) {
+    std::string block(1024, '\0');
+    block.replace(0x38, magic.size(), magic);
+    block[0x60] = features;
+    return write({{4096, placeholder_}, {superblock, block}});
+  };
+  const std::string magic = "\x53\xef";
+  EXPECT_TRUE(check_journals(left_with(magic, 0x42), {superblock}));
+  EXPECT_FALSE(check_journals(left_with(magic, 0x46), {superblock})) << "needs_recovery";
+  EXPECT_FALSE(check_journals(left_with("xx", 0x42), {superblock})) << "there is no superblock";
+  EXPECT_TRUE(check_journals(left_with(magic, 0x46), {64 * overlay_cluster + 1024})) << "one that was not written to";
 }
 
 TEST_F(SlotsTest, AreFilledInPlace) {
   const std::uint64_t position = 3 * overlay_cluster - 5;
   const std::string path = write({{position, placeholder_}, {20 * overlay_cluster, "another cluster"}});
-  auto slots = find_slots(path, {sought("name {hostname} {unknown}\n", placeholder_)});
+  auto slots = find_slots(path, {sought("name {hostname} {unknown}\n", placeholder_, position)});
   ASSERT_TRUE(slots);
   auto clusters = clusters_of(path, *slots);
   ASSERT_TRUE(clusters);

@@ -49,11 +49,15 @@ IdentityReport read_report(const json::Document& reply) {
       slot.slot.path = json::string_or(item, "path");
       slot.slot.text = json::string_or(item, "text");
       slot.slot.length = json::uint_or(item, "length", 0);
+      slot.slot.position = json::uint_or(item, "position", 0);
       slot.placeholder = json::string_or(item, "placeholder");
       const std::string distrust = json::string_or(item, "distrust");
       if (!distrust.empty() && report.distrust.empty()) report.distrust = slot.slot.path + ": " + distrust;
       report.slots.push_back(std::move(slot));
     }
+  if (const auto* superblocks = json::array_or_null(reply, "superblocks"))
+    for (const auto& position : superblocks->GetArray())
+      if (position.IsUint64()) report.superblocks.push_back(position.GetUint64());
   return report;
 }
 

@@ -14,8 +14,9 @@ namespace anyvisor {
 
 struct IdentityReport {
   std::vector<IdentityChange> changes;
-  std::vector<SoughtSlot> slots;  // of generalize
-  std::string distrust;           // why slots cannot be used on this disk; empty: they can
+  std::vector<SoughtSlot> slots;           // of generalize
+  std::string distrust;                    // why slots cannot be used on this disk; empty: they can
+  std::vector<std::uint64_t> superblocks;  // of its ext4 file systems: positions on the disk
 };
 
 struct IdentityTask {

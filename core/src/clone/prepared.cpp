@@ -20,7 +20,7 @@ namespace {
 
 constexpr int schema = 1;
 // Of the identity units: what was prepared by others is prepared anew.
-constexpr std::uint64_t rules = 1;
+constexpr std::uint64_t rules = 2;
 
 std::string render(const Prepared& prepared) {
   auto document = json::make_object();
@@ -171,6 +171,9 @@ Result<Prepared> generalize(const Workspace& workspace, const IdentityWorker& wo
   prepared.distrust = report.distrust;
   if (prepared.distrust.empty()) {
     auto slots = find_slots(work.disk, std::move(report.slots));
+    if (slots)
+      if (auto clean = check_journals(work.disk, report.superblocks); !clean)
+        slots = tl::unexpected(std::move(clean).error());
     if (slots)
       prepared.slots = std::move(*slots);
     else if (slots.error().kind == ErrorKind::unsupported || slots.error().kind == ErrorKind::exhausted)

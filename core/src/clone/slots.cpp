@@ -53,10 +53,29 @@ Result<std::vector<Slot>> find_slots(const std::string& path, std::vector<Sought
     if (whole.empty()) return cannot("is nowhere in one piece");
     if (whole.size() > 1 || positions_of(one.placeholder.substr(0, telling_length), runs).size() > 1)
       return cannot("stands there more than once");
-    one.slot.position = whole.front();
+    if (whole.front() != one.slot.position) return cannot("stands elsewhere than its file system says");
     slots.push_back(std::move(one.slot));
   }
   return slots;
+}
+
+Result<void> check_journals(const std::string& path, const std::vector<std::uint64_t>& superblocks) {
+  // struct ext4_super_block: s_magic, s_feature_incompat (both little-endian; the flag is in its first byte).
+  constexpr std::uint64_t magic_at = 0x38, features_at = 0x60;
+  constexpr unsigned char needs_recovery = 0x04;
+  ANYVISOR_TRY(auto clusters, read_overlay(path, most_clusters));
+  for (const auto position : superblocks) {
+    const std::uint64_t within = position % overlay_cluster;
+    const auto cluster = std::ranges::find(clusters, position - within, &OverlayCluster::offset);
+    // Mounting for writing marks the superblock: where it was not written, nothing was mounted.
+    if (cluster == clusters.end()) continue;
+    const auto byte = [&](std::uint64_t at) { return static_cast<unsigned char>(cluster->bytes[within + at]); };
+    if (byte(magic_at) != 0x53 || byte(magic_at + 1) != 0xEF)
+      return fail(ErrorKind::unsupported, "one of the guest's file systems is not where it was said to be");
+    if ((byte(features_at) & needs_recovery) != 0)
+      return fail(ErrorKind::unsupported, "one of the guest's file systems was left with work in its journal");
+  }
+  return {};
 }
 
 Result<std::vector<OverlayCluster>> clusters_of(const std::string& path, const std::vector<Slot>& slots) {

@@ -22,13 +22,18 @@ struct Slot {
 };
 
 struct SoughtSlot {
-  Slot slot;  // position not known yet
+  Slot slot;  // its position: where the guest's file system says it is
   std::string placeholder;
 };
 
 // Looks every placeholder up in what the overlay `path` holds of its own. Errors: unsupported, with the reason why
-// slots cannot be trusted on this disk (one is not there, there twice, or not in one piece).
+// slots cannot be trusted on this disk (one is not there, there twice, not in one piece, or elsewhere than its file
+// system says).
 Result<std::vector<Slot>> find_slots(const std::string& path, std::vector<SoughtSlot> sought);
+
+// Did whoever wrote the overlay `path` leave these ext4 file systems (positions of their superblocks) with nothing in
+// the journal that is still to be done? Errors: unsupported (no), those of read_overlay.
+Result<void> check_journals(const std::string& path, const std::vector<std::uint64_t>& superblocks);
 
 // The clusters of the overlay `path` in which `slots` stand: what every clone starts from.
 Result<std::vector<OverlayCluster>> clusters_of(const std::string& path, const std::vector<Slot>& slots);

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// Disks of which no clone may be made, although they can be read.
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <memory>
+#include <sstream>
+
+#include "guest.hpp"
+
+namespace anyvisor::identity {
+namespace {
+
+using Text = std::unique_ptr<char, decltype(&std::free)>;
+
+// What a hibernated system writes over "SWAPSPACE2", at the end of a swap area's first page.
+constexpr std::int64_t mark_at = 4086;
+constexpr int mark_length = 10;
+
+bool is_asleep(const std::string& mark) {
+  return std::ranges::any_of(std::array{"S1SUSPEND", "S2SUSPEND", "ULSUSPEND", "LINHIB0001"},
+                             [&](const char* known) { return mark.starts_with(known); });
+}
+
+// Files that are swapped to: of fstab, of systemd's units, and the names that installers give them.
+std::vector<std::string> swap_files(Guest& guest) {
+  std::vector<std::string> files{"/swapfile", "/swap.img", "/swap/swapfile"};
+  std::istringstream fstab(guest.is_file("/etc/fstab") ? guest.read("/etc/fstab") : "");
+  for (std::string line; std::getline(fstab, line);) {
+    std::istringstream words(line);
+    std::string what, where, type;
+    if (words >> what >> where >> type && type == "swap") files.push_back(what);
+  }
+  for (const auto& path : guest.glob("/etc/systemd/system/*.swap")) {
+    if (!guest.is_file(path)) continue;
+    std::istringstream unit(guest.read(path));
+    const std::string label = "What=";
+    for (std::string line; std::getline(unit, line);)
+      if (line.starts_with(label)) files.push_back(line.substr(label.size()));
+  }
+  return files;
+}
+
+}  // namespace
+
+void Guest::refuse_encrypted() {
+  for (const auto& [device, type] : contents())
+    if (type == "crypto_LUKS" || type == "BitLocker")
+      throw Failure(ErrorKind::unsupported,
+                    "the disk is encrypted (" + type + " on " + device + "): what is in there cannot be reached");
+}
+
+// The copy would wake up as the source: with its memory, its ids and its keys. What is mounted has been seen to be a
+// Linux.
+void Guest::refuse_hibernated() {
+  const auto look = [](const std::string& where, const Text& mark, std::size_t size) {
+    if (mark && is_asleep(std::string(mark.get(), size)))
+      throw Failure(ErrorKind::unsupported,
+                    "the guest is asleep on its disk (hibernated, in " + where + "): a copy would wake up as itself",
+                    "start it, shut it down properly, and try again");
+  };
+  std::size_t size = 0;
+  for (const auto& [device, type] : contents())
+    if (type == "swap" || type == "swsuspend")
+      look(device, Text(guestfs_pread_device(handle_, device.c_str(), mark_length, mark_at, &size), &std::free), size);
+  for (const auto& file : swap_files(*this))
+    if (file.starts_with('/') && !file.starts_with("/dev/") && is_file(file))
+      look(file, Text(guestfs_pread(handle_, file.c_str(), mark_length, mark_at, &size), &std::free), size);
+}
+
+}  // namespace anyvisor::identity
