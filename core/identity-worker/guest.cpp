@@ -3,37 +3,19 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <memory>
 #include <sstream>
+
+#include "guestfs_owned.hpp"
 
 namespace anyvisor::identity {
 namespace {
 
-struct FreeStrings {
-  void operator()(char** strings) const {
-    for (char** next = strings; next && *next; ++next) std::free(*next);
-    std::free(strings);
-  }
-};
-using Strings = std::unique_ptr<char*, FreeStrings>;
-using Text = std::unique_ptr<char, decltype(&std::free)>;
-
-std::vector<std::string> list_of(const Strings& strings) {
-  std::vector<std::string> list;
-  for (char** next = strings.get(); next && *next; ++next) list.emplace_back(*next);
-  return list;
-}
-
-// Pairs as libguestfs hands out a map: name, value, name, value.
-std::vector<std::pair<std::string, std::string>> pairs_of(const Strings& strings) {
-  std::vector<std::pair<std::string, std::string>> pairs;
-  for (char** next = strings.get(); next && next[0] && next[1]; next += 2) pairs.emplace_back(next[0], next[1]);
-  return pairs;
-}
-
-constexpr std::size_t erase_limit = 1u << 20;   // no secret is larger
 constexpr const char* whole_disk = "/dev/sda";  // the only one that the appliance is given
+
+// Without what is on these, a system's identity would be rewritten by half.
+bool has_to_be_there(const std::string& mount_point) {
+  return mount_point == "/etc" || mount_point == "/var" || mount_point == "/var/lib";
+}
 
 // Folders of which some unit knows a file.
 bool may_hold_identity(const std::string& mount_point) {
@@ -110,7 +92,7 @@ const System& Guest::mount() {
                   "there are " + std::to_string(found.size()) + " operating systems on the disk");
   const std::string& root = found.front();
   auto text = [&](char* (*ask)(guestfs_h*, const char*)) {
-    const Text answer(ask(handle_, root.c_str()), &std::free);
+    const Text answer(ask(handle_, root.c_str()));
     return answer ? std::string(answer.get()) : std::string();
   };
   system_.root_device = root;
@@ -120,13 +102,23 @@ const System& Guest::mount() {
   if (system_.type != "linux")
     throw Failure(ErrorKind::unsupported, "it is a guest of type \"" + system_.type + "\": only Linux is supported");
 
+  mount_systems(root);
+  mount_boot_partition();
+  check_fstab();
+  refuse_hibernated();
+  return system_;
+}
+
+void Guest::mount_systems(const std::string& root) {
   const Strings points(guestfs_inspect_get_mountpoints(handle_, root.c_str()));
   if (!points) fail_call("reading the guest's fstab");
   auto mounts = pairs_of(points);
   // Parents before children.
   std::ranges::sort(mounts, {}, [](const auto& mount) { return mount.first.size(); });
   for (const auto& [point, device] : mounts) {
-    if (guestfs_mount_options(handle_, "", device.c_str(), point.c_str()) != 0) {
+    // A link on the way would be followed in the appliance's root.
+    const std::string real = point == "/" ? point : real_path(point);
+    if (real.empty() || guestfs_mount_options(handle_, "", device.c_str(), real.c_str()) != 0) {
       if (point == "/") fail_call("mounting the guest's root file system");
       // A line of fstab that names what is not there: the guest does without it as well.
       if (!may_hold_identity(point) || !(contents().contains(device) || is_plain(device))) continue;
@@ -134,11 +126,49 @@ const System& Guest::mount() {
       throw Failure(ErrorKind::unsupported,
                     "the guest's " + point + " (" + device + ") cannot be mounted: " + (why ? why : "no reason given"));
     }
-    const Text type(guestfs_vfs_type(handle_, device.c_str()), &std::free);
-    system_.mounted.push_back({device, type ? type.get() : "", point});
+    const Text type(guestfs_vfs_type(handle_, device.c_str()));
+    system_.mounted.push_back({device, type ? type.get() : "", real});
   }
-  refuse_hibernated();
-  return system_;
+}
+
+// systemd mounts an EFI system partition without a line in fstab, and the boot loader's seed stands there.
+void Guest::mount_boot_partition() {
+  constexpr std::string_view efi_system = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B";
+  for (const auto& partition : list(guestfs_list_partitions)) {
+    if (std::ranges::find(system_.mounted, partition, &FileSystem::device) != system_.mounted.end()) continue;
+    const auto content = contents().find(partition);
+    if (content == contents().end() || content->second != "vfat") continue;
+    const Text disk(guestfs_part_to_dev(handle_, partition.c_str()));
+    const int number = guestfs_part_to_partnum(handle_, partition.c_str());
+    if (!disk || number < 0) continue;
+    const Text kind(guestfs_part_get_gpt_type(handle_, disk.get(), number));
+    if (!kind || kind.get() != efi_system) continue;
+    for (const char* point : {"/efi", "/boot/efi", "/boot"}) {
+      const Entry entry = look(point);
+      if (entry.link || entry.kind != Entry::Kind::folder) continue;
+      const Strings inside(guestfs_ls(handle_, point));
+      if (!inside || *inside) continue;
+      if (guestfs_mount_options(handle_, "", partition.c_str(), point) == 0)
+        system_.mounted.push_back({partition, "vfat", point});
+      break;
+    }
+  }
+}
+
+// A part of the guest's identity on what is not there is no line that may be passed over.
+void Guest::check_fstab() {
+  const Entry fstab = look("/etc/fstab");
+  if (fstab.kind != Entry::Kind::file) return;
+  std::istringstream lines(read(fstab.path).value_or(""));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string what, point, type;
+    if (!(words >> what >> point >> type) || what.starts_with('#') || type == "tmpfs" || !has_to_be_there(point))
+      continue;
+    if (std::ranges::find(system_.mounted, real_path(point), &FileSystem::mount_point) == system_.mounted.end())
+      throw Failure(ErrorKind::unsupported,
+                    "the guest's " + point + " (" + what + " in /etc/fstab) cannot be reached on its disk");
+  }
 }
 
 void Guest::mount_again_to_read() {
@@ -160,8 +190,7 @@ void Guest::close() {
 std::string Guest::read_disk(std::uint64_t position, std::size_t length) {
   std::size_t size = 0;
   const Text bytes(
-      guestfs_pread_device(handle_, whole_disk, static_cast<int>(length), static_cast<std::int64_t>(position), &size),
-      &std::free);
+      guestfs_pread_device(handle_, whole_disk, static_cast<int>(length), static_cast<std::int64_t>(position), &size));
   return bytes ? std::string(bytes.get(), size) : std::string();
 }
 
@@ -191,80 +220,14 @@ const std::map<std::string, std::string>& Guest::contents() {
   return contents_;
 }
 
+std::vector<std::string> Guest::volume_groups() {
+  if (std::ranges::none_of(contents(), [](const auto& content) { return content.second == "LVM2_member"; })) return {};
+  return list(guestfs_vgs);
+}
+
 std::vector<std::string> Guest::list(char** (*ask)(guestfs_h*)) {
   const Strings answer(ask(handle_));
   return list_of(answer);
-}
-
-bool Guest::is_file(const std::string& path) {
-  return guestfs_is_file_opts(handle_, path.c_str(), GUESTFS_IS_FILE_OPTS_FOLLOWSYMLINKS, 0, -1) == 1;
-}
-
-bool Guest::is_folder(const std::string& path) {
-  return guestfs_is_dir_opts(handle_, path.c_str(), GUESTFS_IS_DIR_OPTS_FOLLOWSYMLINKS, 0, -1) == 1;
-}
-
-bool Guest::exists(const std::string& path) {
-  auto* status = guestfs_lstatns(handle_, path.c_str());
-  if (status) guestfs_free_statns(status);
-  return status != nullptr;
-}
-
-std::vector<std::string> Guest::glob(const std::string& pattern) {
-  const Strings found(
-      guestfs_glob_expand_opts(handle_, pattern.c_str(), GUESTFS_GLOB_EXPAND_OPTS_DIRECTORYSLASH, 0, -1));
-  if (!found) fail_call("looking for " + pattern);
-  return list_of(found);
-}
-
-std::string Guest::read(const std::string& path, std::size_t limit) {
-  const auto size = guestfs_filesize(handle_, path.c_str());
-  if (size < 0) fail_call("reading " + path);
-  if (size == 0 || static_cast<std::uint64_t>(size) > limit) return {};
-  std::size_t length = 0;
-  const Text content(guestfs_read_file(handle_, path.c_str(), &length), &std::free);
-  if (!content) fail_call("reading " + path);
-  return {content.get(), length};
-}
-
-void Guest::erase_in_place(const std::string& path) {
-  const auto size = guestfs_filesize(handle_, path.c_str());
-  if (size <= 0 || static_cast<std::uint64_t>(size) > erase_limit) return;
-  const std::string zeroes(static_cast<std::size_t>(size), '\0');
-  for (std::size_t done = 0; done < zeroes.size();) {
-    const int written = guestfs_pwrite(handle_, path.c_str(), zeroes.data() + done, zeroes.size() - done,
-                                       static_cast<std::int64_t>(done));
-    if (written <= 0) fail_call("overwriting " + path);
-    done += static_cast<std::size_t>(written);
-  }
-}
-
-void Guest::overwrite(const std::string& path, const std::string& content) {
-  erase_in_place(path);
-  flush();  // on the disk before anything takes its place
-  if (guestfs_write(handle_, path.c_str(), content.data(), content.size()) != 0) fail_call("writing " + path);
-}
-
-void Guest::create(const std::string& path, const std::string& content) {
-  if (guestfs_write(handle_, path.c_str(), content.data(), content.size()) != 0) fail_call("writing " + path);
-  constexpr int mode = 0644;
-  if (guestfs_chmod(handle_, mode, path.c_str()) != 0) fail_call("changing the mode of " + path);
-}
-
-void Guest::remove(const std::string& path) {
-  if (is_file(path)) erase_in_place(path);
-  if (is_folder(path)) {
-    const Strings inside(guestfs_find(handle_, path.c_str()));
-    if (!inside) fail_call("looking into " + path);
-    for (const auto& name : list_of(inside))
-      if (is_file(path + "/" + name)) erase_in_place(path + "/" + name);
-  }
-  flush();
-  if (guestfs_rm_rf(handle_, path.c_str()) != 0) fail_call("removing " + path);
-}
-
-void Guest::flush() {
-  if (guestfs_sync(handle_) != 0) fail_call("flushing the guest's file systems");
 }
 
 }  // namespace anyvisor::identity

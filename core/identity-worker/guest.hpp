@@ -26,6 +26,15 @@ struct Failure : std::runtime_error {
   std::string hint;
 };
 
+struct Entry {
+  enum class Kind { nothing, file, folder, other };
+  Kind kind = Kind::nothing;
+  std::string path;   // without a link in it; of a link to nothing: the link's own
+  std::string own;    // the name's own path, where it is a link: its folder's without a link in it
+  bool link = false;  // the name itself is one
+  bool exists() const { return kind != Kind::nothing || link; }
+};
+
 struct FileSystem {
   std::string device;       // as the appliance names it: /dev/sda3, /dev/vg/root
   std::string type;         // "ext4", "xfs", ...
@@ -63,18 +72,20 @@ class Guest {
   // backend_failed.
   void close();
 
-  bool is_file(const std::string& path);  // a regular file, not a link to one
-  bool is_folder(const std::string& path);
-  bool exists(const std::string& path);  // of any kind, a dangling link too
+  // What a name leads to. Links are followed as the guest itself follows them, inside of its root.
+  Entry look(const std::string& name);
+  bool exists(const std::string& name) { return look(name).exists(); }
+  std::vector<std::string> volume_groups();
   std::vector<std::string> glob(const std::string& pattern);
-  // At most `limit` bytes; a longer file reads as empty: it is no file of the kind that is looked for.
-  std::string read(const std::string& path, std::size_t limit = 65536);
+  // In the following, `path` is an Entry's: no part of it is a link.
+  // At most `limit` bytes; std::nullopt: there are more.
+  std::optional<std::string> read(const std::string& path, std::size_t limit = 65536);
   // New content for a file that is there: the old one is overwritten in place first, so that it is in no free block.
   // Owner, mode and labels stay.
   void overwrite(const std::string& path, const std::string& content);
-  // A new file with mode 0644, owner root; its folder is there.
+  // A new file with mode 0644, owner root, and the SELinux label of its folder, which is made where it is missing.
   void create(const std::string& path, const std::string& content);
-  // Overwritten in place (regular files), then removed; folders with all that is in them. A missing one is no error.
+  // Files are overwritten in place, then removed; folders with all that is in them; a link by itself.
   void remove(const std::string& path);
   void flush();
 
@@ -105,7 +116,12 @@ class Guest {
   void refuse_hibernated();
   // Devices on which something is that is known, and what: "ext4", "swap", "crypto_LUKS".
   const std::map<std::string, std::string>& contents();
+  std::string real_path(const std::string& name);
+  void mount_systems(const std::string& root);
+  void mount_boot_partition();
+  void check_fstab();
   void erase_in_place(const std::string& path);
+  void copy_label(const std::string& from, const std::string& to);
   std::vector<std::string> list(char** (*ask)(guestfs_h*));
   std::string appliance_command(const std::vector<std::string>& words);
   bool is_plain(const std::string& device);

@@ -2,16 +2,13 @@
 // Disks of which no clone may be made, although they can be read.
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <memory>
 #include <sstream>
 
 #include "guest.hpp"
+#include "guestfs_owned.hpp"
 
 namespace anyvisor::identity {
 namespace {
-
-using Text = std::unique_ptr<char, decltype(&std::free)>;
 
 // What a hibernated system writes over "SWAPSPACE2", at the end of a swap area's first page.
 constexpr std::int64_t mark_at = 4086;
@@ -25,15 +22,18 @@ bool is_asleep(const std::string& mark) {
 // Files that are swapped to: of fstab, of systemd's units, and the names that installers give them.
 std::vector<std::string> swap_files(Guest& guest) {
   std::vector<std::string> files{"/swapfile", "/swap.img", "/swap/swapfile"};
-  std::istringstream fstab(guest.is_file("/etc/fstab") ? guest.read("/etc/fstab") : "");
+  const auto text_of = [&](const std::string& name) {
+    const Entry entry = guest.look(name);
+    return entry.kind == Entry::Kind::file ? guest.read(entry.path).value_or("") : "";
+  };
+  std::istringstream fstab(text_of("/etc/fstab"));
   for (std::string line; std::getline(fstab, line);) {
     std::istringstream words(line);
     std::string what, where, type;
     if (words >> what >> where >> type && type == "swap") files.push_back(what);
   }
   for (const auto& path : guest.glob("/etc/systemd/system/*.swap")) {
-    if (!guest.is_file(path)) continue;
-    std::istringstream unit(guest.read(path));
+    std::istringstream unit(text_of(path));
     const std::string label = "What=";
     for (std::string line; std::getline(unit, line);)
       if (line.starts_with(label)) files.push_back(line.substr(label.size()));
@@ -53,7 +53,7 @@ void Guest::refuse_encrypted() {
 // The copy would wake up as the source: with its memory, its ids and its keys. What is mounted has been seen to be a
 // Linux.
 void Guest::refuse_hibernated() {
-  const auto look = [](const std::string& where, const Text& mark, std::size_t size) {
+  const auto check = [](const std::string& where, const Text& mark, std::size_t size) {
     if (mark && is_asleep(std::string(mark.get(), size)))
       throw Failure(ErrorKind::unsupported,
                     "the guest is asleep on its disk (hibernated, in " + where + "): a copy would wake up as itself",
@@ -62,10 +62,10 @@ void Guest::refuse_hibernated() {
   std::size_t size = 0;
   for (const auto& [device, type] : contents())
     if (type == "swap" || type == "swsuspend")
-      look(device, Text(guestfs_pread_device(handle_, device.c_str(), mark_length, mark_at, &size), &std::free), size);
+      check(device, Text(guestfs_pread_device(handle_, device.c_str(), mark_length, mark_at, &size)), size);
   for (const auto& file : swap_files(*this))
-    if (file.starts_with('/') && !file.starts_with("/dev/") && is_file(file))
-      look(file, Text(guestfs_pread(handle_, file.c_str(), mark_length, mark_at, &size), &std::free), size);
+    if (file.starts_with('/') && !file.starts_with("/dev/") && look(file).kind == Entry::Kind::file)
+      check(file, Text(guestfs_pread(handle_, file.c_str(), mark_length, mark_at, &size)), size);
 }
 
 }  // namespace anyvisor::identity

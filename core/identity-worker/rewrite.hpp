@@ -58,13 +58,24 @@ class Rewrite {
   // For units.
   Guest& guest() { return guest_; }
   const Source& source() const { return source_; }
-  // New content for a file that is there; {variables} in it are replaced. `length`: what the longest value needs; the
+  // The file that this name stands for, links followed inside of the guest; empty: there is none (a link to nothing, a
+  // folder and the like are told as kept), or it was written or removed before under another name.
+  std::string file(const std::string& name);
+  // What is in it; std::nullopt, and told as kept: it is too long for a file of its kind, or holds what cannot be told
+  // from our own {variables}.
+  std::optional<std::string> text(const std::string& path);
+  // New content for a file() that is there; {variables} in it are replaced. `length`: what the longest value needs; the
   // rest is filled up with newlines, which the file's format has to allow.
   void write(const std::string& path, const std::string& text, std::size_t length);
   // A small file of ours that is the same in every clone.
-  void create(const std::string& path, const std::string& text);
-  void remove(const std::string& path);
+  void create(const std::string& name, const std::string& text, const std::string& reason);
+  // A name: a link goes by itself, what it names stays.
+  void remove(const std::string& name);
+  // A name, and the file that it stands for: what must not be found in a clone.
+  void remove_secret(const std::string& name);
   void keep(const std::string& path, const std::string& reason);
+  // Written or removed by a unit, also where it was only described.
+  bool is_done(const std::string& path) const { return done_.contains(path); }
 
   const std::vector<Action>& actions() const { return actions_; }
   const std::vector<Slot>& slots() const { return slots_; }
@@ -78,6 +89,7 @@ class Rewrite {
   std::string unit_;
   std::vector<Action> actions_;
   std::vector<Slot> slots_;
+  std::set<std::string> done_;
 };
 
 // One kind of thing that two machines must not share.

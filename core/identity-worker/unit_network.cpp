@@ -14,59 +14,90 @@ std::string lower(std::string text) {
   return text;
 }
 
-}  // namespace
-
-void cloud_init(Rewrite& rewrite) {
-  Guest& guest = rewrite.guest();
-  if (!guest.is_folder("/etc/cloud")) return;
-  // Its memory of the source: user data and keys. What ran once for all (sem/) is remembered.
-  for (const char* pattern :
-       {"/var/lib/cloud/instances/*", "/var/lib/cloud/instance", "/var/lib/cloud/data/instance-id",
-        "/var/lib/cloud/data/previous-*", "/var/lib/cloud/data/result.json", "/var/lib/cloud/data/status.json"})
-    for (const auto& path : guest.glob(pattern)) rewrite.remove(path);
-  // Network files that it made for the source's cards: it makes new ones from the clone's seed.
-  for (const char* pattern :
-       {"/etc/netplan/50-cloud-init.yaml", "/etc/network/interfaces.d/50-cloud-init*",
-        "/etc/systemd/network/10-cloud-init-*", "/run/systemd/network/10-cloud-init-*",
-        "/etc/NetworkManager/system-connections/cloud-init-*", "/etc/udev/rules.d/85-persistent-net-cloud-init.rules"})
-    for (const auto& path : guest.glob(pattern)) rewrite.remove(path);
-  // A seed that cannot be read must not cost the host keys.
-  if (guest.is_folder("/etc/cloud/cloud.cfg.d"))
-    rewrite.create("/etc/cloud/cloud.cfg.d/99-anyvisor-clone.cfg",
-                   "# The host keys were written by anyvisor and are known to it.\n"
-                   "ssh_deletekeys: false\nssh_genkeytypes: [ed25519, ecdsa]\n");
+// A MAC address in a longer row of numbers (an InfiniBand address, a DUID) is none.
+bool in_address(char c) {
+  return std::isxdigit(static_cast<unsigned char>(c)) != 0;
 }
 
+std::size_t replace_address(std::string& text, const std::string& address, const std::string& variable) {
+  std::size_t count = 0;
+  std::string seen = lower(text);
+  for (auto at = seen.find(address); !address.empty() && at != std::string::npos; at = seen.find(address, at)) {
+    const auto end = at + address.size();
+    const char separator = address[2];
+    const bool before =
+        at > 0 && (in_address(seen[at - 1]) || (at > 1 && seen[at - 1] == separator && in_address(seen[at - 2])));
+    const bool after =
+        end < seen.size() &&
+        (in_address(seen[end]) || (end + 1 < seen.size() && seen[end] == separator && in_address(seen[end + 1])));
+    if (before || after) {
+      at = end;
+      continue;
+    }
+    text.replace(at, address.size(), variable);
+    seen.replace(at, address.size(), variable);
+    at += variable.size();
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
 void network_macs(Rewrite& rewrite) {
-  Guest& guest = rewrite.guest();
-  for (const char* pattern : {"/etc/netplan/*.yaml", "/etc/systemd/network/*.network", "/etc/systemd/network/*.link",
-                              "/etc/NetworkManager/system-connections/*", "/etc/sysconfig/network-scripts/ifcfg-*",
-                              "/etc/sysconfig/network/ifcfg-*", "/etc/udev/rules.d/*net*.rules",
-                              "/etc/network/interfaces", "/etc/network/interfaces.d/*"})
-    for (const auto& path : guest.glob(pattern)) {
-      // cloud-init's own are gone, or would be.
-      if (!guest.is_file(path) || path.find("cloud-init") != std::string::npos) continue;
-      std::string text = guest.read(path);
-      const std::size_t length = text.size();  // one MAC is as long as another
-      bool any = false;
+  // netplan, systemd-networkd, NetworkManager, ifcfg (Red Hat, SUSE), ifupdown (Debian, Alpine), netctl (Arch), udev.
+  for (const char* pattern : {"/etc/netplan/*.yaml",
+                              "/etc/systemd/network/*.network",
+                              "/etc/systemd/network/*.link",
+                              "/etc/systemd/network/*.netdev",
+                              "/etc/systemd/network/*.d/*.conf",
+                              "/etc/NetworkManager/system-connections/*",
+                              "/etc/NetworkManager/conf.d/*.conf",
+                              "/etc/NetworkManager/NetworkManager.conf",
+                              "/etc/sysconfig/network-scripts/ifcfg-*",
+                              "/etc/sysconfig/network/ifcfg-*",
+                              "/etc/network/interfaces",
+                              "/etc/network/interfaces.d/*",
+                              "/etc/conf.d/net",
+                              "/etc/netctl/*",
+                              "/etc/udev/rules.d/*.rules",
+                              "/etc/iftab",
+                              "/etc/mactab",
+                              "/etc/dhcp/dhclient*.conf",
+                              "/etc/dhclient*.conf",
+                              "/etc/dhcpcd.conf"})
+    for (const auto& name : rewrite.guest().glob(pattern)) {
+      const Entry entry = rewrite.guest().look(name);
+      if (entry.kind != Entry::Kind::file || rewrite.is_done(entry.path) || rewrite.is_done(entry.own)) continue;
+      const std::string path = entry.path;
+      const auto now = rewrite.text(path);
+      if (!now) continue;
+      std::string text = *now;
+      std::size_t count = 0;
       for (std::size_t i = 0; i < rewrite.source().macs.size(); ++i) {
-        const std::string& mac = rewrite.source().macs[i];
-        for (auto at = lower(text).find(mac); !mac.empty() && at != std::string::npos; at = lower(text).find(mac)) {
-          text.replace(at, mac.size(), "{mac" + std::to_string(i) + "}");
-          any = true;
-        }
+        std::string address = rewrite.source().macs[i];
+        if (address.empty()) continue;
+        const std::string variable = "mac" + std::to_string(i);
+        count += replace_address(text, address, "{" + variable + "}");
+        std::ranges::replace(address, ':', '-');
+        count += replace_address(text, address, "{" + variable + "-dashed}");
       }
-      if (any) rewrite.write(path, text, length);
+      if (count > 0) rewrite.write(path, text, now->size());  // one address is as long as another
     }
 }
 
 void dhcp_leases(Rewrite& rewrite) {
+  // dhclient, NetworkManager, systemd-networkd, dhcpcd, wicked, dhcp6c.
   for (const char* pattern :
-       {"/var/lib/dhcp/*.lease*", "/var/lib/dhclient/*", "/var/lib/dhcpcd/*", "/var/lib/NetworkManager/*.lease",
-        "/var/lib/NetworkManager/secret_key", "/var/lib/NetworkManager/timestamps", "/var/lib/systemd/network/*",
-        "/etc/dhcpcd.duid", "/var/db/dhcpcd/*", "/var/lib/wicked/duid.xml", "/var/lib/wicked/lease-*"})
-    for (const auto& path : rewrite.guest().glob(pattern))
-      if (rewrite.guest().is_file(path)) rewrite.remove(path);
+       {"/var/lib/dhcp/*lease*", "/var/lib/dhcp3/*lease*", "/var/lib/dhclient/*lease*",
+        "/var/lib/NetworkManager/*.lease", "/var/lib/NetworkManager/timestamps", "/var/lib/systemd/network/*",
+        "/var/lib/dhcpcd/*.lease*", "/var/lib/dhcpcd/duid", "/var/db/dhcpcd/*", "/etc/dhcpcd.duid",
+        "/var/lib/wicked/duid.xml", "/var/lib/wicked/iaid.xml", "/var/lib/wicked/lease-*", "/var/lib/dhcpv6/*duid"})
+    for (const auto& name : rewrite.guest().glob(pattern))
+      if (rewrite.guest().look(name).kind != Entry::Kind::folder) rewrite.remove(name);
+  // From these, clients make addresses and ids of their own.
+  for (const char* name : {"/var/lib/NetworkManager/secret_key", "/var/lib/dhcpcd/secret", "/etc/dhcpcd.secret"})
+    rewrite.remove_secret(name);
 }
 
 }  // namespace anyvisor::identity

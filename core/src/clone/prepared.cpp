@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -149,7 +150,11 @@ Result<std::map<std::string, std::string>> make_values(const CloneValues& given)
   ANYVISOR_TRY(values["machine-id"], random_text(machine_id_length, hex));
   ANYVISOR_TRY(values["iscsi-suffix"], random_text(initiator_length, hex));
   ANYVISOR_TRY(values["host-id"], random_text(host_id_length, letters));
-  for (std::size_t i = 0; i < given.macs.size(); ++i) values["mac" + std::to_string(i)] = given.macs[i];
+  for (std::size_t i = 0; i < given.macs.size(); ++i) {
+    const std::string name = "mac" + std::to_string(i);
+    values[name] = values[name + "-dashed"] = given.macs[i];
+    std::ranges::replace(values[name + "-dashed"], ':', '-');
+  }
   return values;
 }
 
