@@ -63,24 +63,31 @@ int Session::for_each(const std::vector<std::string>& names,
   return first;
 }
 
-void Session::explain(const std::string& title, const std::vector<Phase>& phases) const {
+void Session::explain(const std::string& title, const Operation& operation) const {
   if (json_) {
     json::Document document = json::make_object();
     json::Value explained(rapidjson::kObjectType);
     json::set(document, explained, "operation", valid_utf8(title));
-    json::set_value(document, explained, "phases", to_json(document, phases));
+    json::set_value(document, explained, "phases", to_json(document, operation.phases));
+    if (!operation.notes.empty()) {
+      std::vector<std::string> notes;
+      for (const auto& note : operation.notes) notes.push_back(valid_utf8(note));
+      json::set(document, explained, "notes", notes);
+    }
     json::set_value(document, document, "explain", std::move(explained));
     std::fputs((json::render(document) + "\n").c_str(), stderr);
     return;
   }
   Table table({"PHASE", "START", "DURATION"});
   std::int64_t end = 0;
-  for (const auto& phase : phases) {
+  for (const auto& phase : operation.phases) {
     table.add({phase.name, human_duration(phase.start.count()), human_duration(phase.duration.count())});
     end = std::max<std::int64_t>(end, (phase.start + phase.duration).count());
   }
   table.add({"all of " + title, human_duration(0), human_duration(end)});
-  std::fputs(table.render().c_str(), stderr);
+  std::string text = table.render();
+  for (const auto& note : operation.notes) text += one_line(note) + "\n";
+  std::fputs(text.c_str(), stderr);
 }
 
 }  // namespace anyvisor::cli

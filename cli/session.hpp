@@ -43,7 +43,7 @@ class Session {
       };
       return call(operation);
     }();
-    if (explain_) explain(title, operation.phases);
+    if (explain_) explain(title, operation);
     return result;
   }
 
@@ -53,7 +53,7 @@ class Session {
                const std::function<Result<void>(const std::string&)>& each) const;
 
  private:
-  void explain(const std::string& title, const std::vector<Phase>& phases) const;
+  void explain(const std::string& title, const Operation& operation) const;
 
   std::string home_;
   bool json_, explain_, quiet_;

@@ -29,6 +29,11 @@ CloneRequest read_request(const Arguments& arguments) {
   request.identity = identity == "seed"   ? CloneIdentity::seed
                      : identity == "none" ? CloneIdentity::none
                                           : CloneIdentity::full;
+  const std::string strategy = arguments.choice("strategy", {"auto", "overlay", "reflink", "copy"}, "auto");
+  request.strategy = strategy == "overlay"   ? CloneStrategy::overlay
+                     : strategy == "reflink" ? CloneStrategy::reflink
+                     : strategy == "copy"    ? CloneStrategy::copy
+                                             : CloneStrategy::automatic;
   request.keep = arguments.values("keep");
   request.rerun_user_data = arguments.has("rerun-user-data");
   return request;
@@ -108,6 +113,22 @@ int run_prepare(Session& session, const Arguments& arguments) {
   });
 }
 
+int run_compact(Session& session, const Arguments& arguments) {
+  Manager& manager = session.manager();
+  std::vector<InstanceInfo> compacted;
+  const int code = session.for_each(arguments.positional(), [&](const std::string& name) -> Result<void> {
+    auto result =
+        session.perform("compacting " + name, [&](Operation& operation) { return manager.compact(name, operation); });
+    if (!result) return tl::unexpected<Error>(std::move(result).error());
+    session.tell("Compacted " + result->name + ": its disk " +
+                 (result->disk_layers < 2 ? "stands on no other" : "stands on one other"));
+    compacted.push_back(std::move(*result));
+    return {};
+  });
+  print_instances_json(session, arguments.positional(), compacted);
+  return code;
+}
+
 int run_identity_list(Session& session, const Arguments&) {
   const auto units = value_of(
       session.perform("asking", [&](Operation& operation) { return session.manager().identity_units(operation); }));
@@ -137,6 +158,9 @@ constexpr std::array clone_options{
     Option{"cpus", 'c', "N", "Virtual CPUs (default: as the source)"},
     Option{"memory", 'm', "SIZE", "Memory (default: as the source)"},
     Option{"disk", 'd', "SIZE", "Size of the disk; never less than the source's (default: as the source)"},
+    Option{"strategy", 0, "auto|overlay|reflink|copy",
+           "overlay: its disk stands on the source's; reflink: a file of its own that shares blocks with the source's "
+           "(btrfs, xfs); copy: a file of its own that depends on nothing (default: auto)"},
     Option{"identity", 0, "full|seed|none",
            "full: all that two machines must not share is made new; seed: what cloud-init does with a new seed; none: "
            "nothing in the guest (default: full)"},
@@ -158,15 +182,23 @@ constexpr const char* prepare_details =
     "identity\n"
     "stands. Once it has run again and changed, it is to be prepared again.";
 
+constexpr const char* compact_details =
+    "The disk of a clone stands on its source's, and after some generations on many. This merges them, so that one\n"
+    "other is left at most; what the guest sees is the same. A clone that would get too long a chain does it by "
+    "itself.";
+
 }  // namespace
 
-extern const Command clone_command, prepare_command, identity_list_command;
+extern const Command clone_command, prepare_command, compact_command, identity_list_command;
 constinit const Command clone_command{
     "Instances",   "clone", nullptr, "SOURCE",      "Make machines like a stopped one, with identities of their own",
     clone_details, 1,       1,       clone_options, run_clone};
 constinit const Command prepare_command{
     "Instances",     "prepare", nullptr,    "NAME...", "Make the next clone of stopped machines quick",
     prepare_details, 1,         any_number, {},        run_prepare};
+constinit const Command compact_command{
+    "Instances",     "compact", nullptr,    "NAME...", "Merge the disks that those of stopped machines stand on",
+    compact_details, 1,         any_number, {},        run_compact};
 constinit const Command identity_list_command{
     "Instances", "identity list", nullptr, "", "Show what a clone gets anew", nullptr, 0, 0, {}, run_identity_list};
 

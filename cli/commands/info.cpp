@@ -46,6 +46,14 @@ std::string last_operation_line(const InstanceInfo& info) {
   return info.last_operation + ", " + human_duration((last.start + last.duration).count());
 }
 
+std::string disk_line(const InstanceInfo& info) {
+  if (info.disk == 0) return {};
+  std::string text = human_size(info.disk) + " (" + human_size(info.disk_occupied) + " of its own";
+  if (info.disk_layers > 1)
+    text += ", on " + std::to_string(info.disk_layers - 1) + (info.disk_layers > 2 ? " others" : " other");
+  return text + ")";
+}
+
 std::string clone_line(const InstanceInfo& info) {
   std::string text = info.clone_strategy;
   if (!info.clone_identity.empty()) text += (text.empty() ? "" : ", ") + ("identity: " + info.clone_identity);
@@ -64,7 +72,7 @@ std::string describe_instance(const InstanceInfo& info) {
       {"CPUs", info.cpus ? std::to_string(info.cpus) : ""},
       {"Memory", info.memory ? human_size(info.memory) : ""},
       {"Saved memory", info.has_saved_memory ? "yes" : ""},
-      {"Disk", info.disk ? human_size(info.disk) : ""},
+      {"Disk", disk_line(info)},
   };
   for (const auto& endpoint : info.endpoints) {
     std::string text = endpoint.id + ", " + endpoint.plugin + ", " + endpoint.mac;

@@ -92,6 +92,8 @@ json::Value to_json(json::Document& document, const InstanceInfo& info) {
   json::set(document, object, "cpus", info.cpus);
   json::set(document, object, "memory", std::uint64_t{info.memory});
   json::set(document, object, "disk", std::uint64_t{info.disk});
+  json::set(document, object, "disk_occupied", std::uint64_t{info.disk_occupied});
+  json::set(document, object, "disk_layers", info.disk_layers);
   json::set(document, object, "vmm_pid", info.vmm_pid);
   json::set(document, object, "exit_code", info.exit_code);
   json::set(document, object, "exit_signal", info.exit_signal);

@@ -75,6 +75,13 @@ Result<void> Manager::prepare(const std::string& instance, Operation& operation)
   return anyvisor::prepare(state_->workspace, instance, clock);
 }
 
+Result<InstanceInfo> Manager::compact(const std::string& instance, Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(std::string id, anyvisor::compact(state_->workspace, instance, clock));
+  clock.close();
+  return anyvisor::info(state_->workspace, id);
+}
+
 Result<std::vector<IdentityUnitInfo>> Manager::identity_units(Operation& operation) {
   return anyvisor::identity_units(state_->workspace, operation);
 }

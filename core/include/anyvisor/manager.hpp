@@ -59,12 +59,19 @@ struct LaunchRequest {
 // for its name, MACs and SMBIOS id.
 enum class CloneIdentity { full, seed, none };
 
+// How a clone gets its disk. overlay: it stands on the source's, in no time and space; reflink: a file of its own that
+// shares its blocks with the source's top one, where the file system can; copy: a file of its own with everything in
+// it, which depends on nothing. automatic: overlay where the backend can do with it, else reflink where the file system
+// can, else copy.
+enum class CloneStrategy { automatic, overlay, reflink, copy };
+
 struct CloneRequest {
   std::string source;        // instance: id, name, or a prefix
   std::string name;          // empty: <source>-clone<N> with the lowest free N
   unsigned cpus = 0;         // 0: as its source
   std::uint64_t memory = 0;  // bytes; 0: as its source
   std::uint64_t disk = 0;    // bytes; 0: as its source; never less
+  CloneStrategy strategy = CloneStrategy::automatic;
   CloneIdentity identity = CloneIdentity::full;
   std::vector<std::string> keep;  // identity units to leave as they are (`identity_units`)
   bool rerun_user_data = false;   // the source's user data runs in the clone as well
@@ -103,7 +110,9 @@ struct InstanceInfo {
   std::string state_error;   // what is wrong with the instance, or empty
   std::string image, image_id, backend;
   unsigned cpus = 0;
-  std::uint64_t memory = 0, disk = 0;
+  std::uint64_t memory = 0, disk = 0;     // bytes; disk: as the guest sees it
+  std::uint64_t disk_occupied = 0;        // bytes that the machine's own disk file takes on this host
+  unsigned disk_layers = 0;               // its own disk file and those that it stands on
   std::string created, started, stopped;  // RFC 3339, UTC
   std::string vmm_name, vmm_version, machine_type, accelerator, accelerator_reason;
   std::string kernel;  // version of the kernel that it is booted with, or the file when that tells none
@@ -113,7 +122,7 @@ struct InstanceInfo {
   std::string intent;  // an unfinished operation that the next command finishes or undoes
   std::string folder, console_log, vmm_log, host_log;
   std::string cloned_from, clone_strategy,
-      clone_identity;  // of a clone: "web", "overlay", "slots"|"rewrite"|"seed"|"none"
+      clone_identity;  // of a clone: "web", "overlay"|"reflink"|"copy", "slots"|"rewrite"|"seed"|"none"
   std::string user;    // who exec, shell and copy log in as; empty: this guest has no such login
   std::vector<EndpointInfo> endpoints;
   std::vector<Phase> last_phases;  // of the last operation
@@ -194,6 +203,10 @@ class ANYVISOR_API Manager {
   Result<void> prepare(const std::string& instance, Operation& operation);
   // The kinds of things that a clone gets anew, by the names that CloneRequest::keep takes.
   Result<std::vector<IdentityUnitInfo>> identity_units(Operation& operation);
+  // Merges the disks that a stopped machine's one stands on, all but the lowest, so that it stands on one other at
+  // most. What the guest sees stays the same; machines that stand on the merged ones keep them. Killed or failed,
+  // nothing is changed. Errors: not_found, ambiguous, invalid_state, unavailable (no qemu-img), exhausted, cancelled.
+  Result<InstanceInfo> compact(const std::string& instance, Operation& operation);
   // Stopped or Shutdown > Running. Errors: not_found, ambiguous, invalid_state, backend_failed, unavailable.
   // Then waits as launch does.
   Result<InstanceInfo> start(const std::string& instance, const WaitRequest& wait, Operation& operation);

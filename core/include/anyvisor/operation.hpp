@@ -26,6 +26,8 @@ struct Operation {
   std::function<void(const std::string& phase, std::uint64_t done, std::uint64_t total)> progress;
   // Filled in as the operation goes on, in order of start, also when it fails.
   std::vector<Phase> phases;
+  // What was decided on the way and why, one sentence each: "strategy: copy, as ...". For people.
+  std::vector<std::string> notes;
 };
 
 }  // namespace anyvisor

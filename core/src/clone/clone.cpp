@@ -2,8 +2,9 @@
 // clone: freeze, prepare (once), make the disk, publish. A clone that fails or is killed leaves nothing.
 #include <algorithm>
 
-#include "clone/frozen_top.hpp"
+#include "clone/own_file.hpp"
 #include "clone/prepared.hpp"
+#include "clone/source_disk.hpp"
 #include "host/ask_plugin.hpp"
 #include "identity/cloud_config.hpp"
 #include "identity/home_key.hpp"
@@ -25,8 +26,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds collect_patience{2000};
 constexpr std::size_t longest_name = 63;
 constexpr std::uint64_t mebibyte = 1ULL << 20;
-// Beyond it, every read that misses goes through many files; some VMMs open no more than 10.
-constexpr std::size_t longest_chain = 8;
 
 Result<void> check_request(const CloneRequest& request) {
   if (!request.name.empty()) ANYVISOR_CHECK(check_name(request.name));
@@ -96,7 +95,7 @@ InstanceRecord derive(const InstanceRecord& source, const CloneRequest& request,
   record.smbios_uuid = new_random_uuid();
   record.vmgenid = new_random_uuid();
   record.cloned_from = source.name;
-  record.clone_strategy = source.disk.empty() ? "" : "overlay";
+  record.clone_strategy.clear();
   record.clone_identity = "none";
   record.last_operation.clear();
   record.last_phases.clear();
@@ -146,8 +145,8 @@ class Cloning {
           PhaseClock& clock)
       : workspace_(workspace), request_(request), source_(std::move(source)), id_(std::move(id)), clock_(clock) {}
 
-  // `top`: of a source with a disk; `prepared`: with --identity full.
-  Result<std::string> run(StagedFolder staged, const FrozenTop* top, const Prepared* prepared) {
+  // `disk`: of a source with one; `prepared`: with --identity full.
+  Result<std::string> run(StagedFolder staged, SourceDisk* disk, const Prepared* prepared) {
     InstanceRecord record = derive(source_, request_, id_);
     clock_.begin("keys");
     ANYVISOR_TRY(identity_, choose_identity(record));
@@ -155,18 +154,24 @@ class Cloning {
     ANYVISOR_CHECK(stage_boot_files(workspace_, source_, staged));
     if (request_.identity == CloneIdentity::none && source_.has_seed)
       ANYVISOR_CHECK(stage_same_seed(workspace_, source_, record.id, staged));
-    if (top) record.disk = new_id();
     record.clone_identity = request_.identity == CloneIdentity::none                ? "none"
                             : request_.identity == CloneIdentity::seed || !prepared ? "seed"
                             : prepared->distrust.empty() && request_.keep.empty()   ? "slots"
                                                                                     : "rewrite";
+    if (disk) {
+      record.disk = new_id();
+      ANYVISOR_CHECK(make_own_file_if_chosen(record, *disk, prepared));
+      record.clone_strategy = strategy_name(disk->chosen.strategy);
+      clock_.note("strategy: " + record.clone_strategy + ", as " + disk->chosen.reason);
+    }
+    clock_.begin("publish");
     ANYVISOR_TRY(LockedInstance clone,
                  publish_instance(
                      workspace_, std::move(staged), std::move(record),
                      [&](const IsTaken& is_taken) { return clone_name(source_.name, is_taken); }, "",
                      [&](const InstanceRecord& chosen, StagedFolder& folder) -> Result<void> {
                        clock_.begin("disk");
-                       if (top) ANYVISOR_CHECK(make_disk(chosen, *top, prepared));
+                       if (disk) ANYVISOR_CHECK(make_disk(chosen, disk->top, prepared));
                        clock_.begin("seed");
                        ANYVISOR_CHECK(stage_identity(chosen, folder));
                        clock_.begin("publish");
@@ -207,7 +212,22 @@ class Cloning {
     return make_values(values);
   }
 
+  // Before the clone has a name, since it may take long and others wait for the list of names.
+  Result<void> make_own_file_if_chosen(const InstanceRecord& record, SourceDisk& disk, const Prepared* prepared) {
+    if (disk.chosen.strategy == CloneStrategy::overlay) return {};
+    const OwnFileTask task{disk.top.disk, record.clone_identity == "slots" ? prepared : nullptr, record.disk,
+                           std::max(request_.disk, disk.top.virtual_size), "instance " + record.id};
+    ANYVISOR_TRY(own_file_, make_own_file(workspace_, task, disk.chosen, clock_));
+    return {};
+  }
+
   Result<void> make_disk(const InstanceRecord& record, const FrozenTop& top, const Prepared* prepared) {
+    if (own_file_) {
+      if (record.clone_identity == "rewrite") return rewrite(record, *own_file_);
+      if (record.clone_identity != "slots") return {};
+      ANYVISOR_TRY(const auto own, values(record));
+      return write_slots(workspace_.disks.path(*own_file_), own_file_->format, prepared->slots, own);
+    }
     const std::string origin = "instance " + record.id;
     const std::uint64_t size = std::max(request_.disk, top.virtual_size);
     if (record.clone_identity != "slots") {
@@ -250,6 +270,7 @@ class Cloning {
   const std::string id_;
   PhaseClock& clock_;
   std::optional<GuestIdentity> identity_;
+  std::optional<Disk> own_file_;
 };
 
 Result<void> check_keep(const Workspace& workspace, const CloneRequest& request, Operation& operation) {
@@ -270,38 +291,29 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
   recover_unfinished(workspace);
   ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));
   auto build = [&]() -> Result<std::string> {
-    std::optional<FrozenTop> top;
+    std::optional<SourceDisk> disk;
     std::optional<Prepared> prepared;
     const std::string id = new_id();
     ANYVISOR_TRY(StagedFolder staged, StagedFolder::make(workspace, id));  // keeps collections away from here on
-    InstanceRecord source;
-    {
-      ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, request.source, "clone"));
-      if (!locked.record.disk.empty()) {
-        ANYVISOR_TRY(auto chain, workspace.disks.chain(locked.record.disk));
-        if (chain.size() > longest_chain)
-          return fail(ErrorKind::exhausted,
-                      "cannot clone \"" + locked.record.name + "\": its disk stands on " +
-                          std::to_string(chain.size() - 1) + " others already",
-                      "clone one of the machines that it was made from");
-        if (request.disk != 0 && request.disk < chain.front().virtual_size)
-          return fail(ErrorKind::invalid_argument,
-                      "a disk of " + std::to_string(request.disk) + " bytes is smaller than the source's (" +
-                          std::to_string(chain.front().virtual_size) + ")",
-                      "leave --disk out, or give more", "/disk");
-        clock.begin("freeze");
-        ANYVISOR_TRY(top, freeze_top(workspace, locked));
-      }
-      source = locked.record;
+    ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, request.source, "clone"));
+    if (!locked.record.disk.empty()) {
+      ANYVISOR_TRY(disk, take_source_disk(workspace, locked, request, clock));
     }
-    if (top && request.identity == CloneIdentity::full) {
+    InstanceRecord source = locked.record;
+    const bool is_frozen = !disk || disk->chosen.overlays;
+    if (is_frozen) locked.lock.release();
+    if (disk && request.identity == CloneIdentity::full) {
       clock.begin("prepare");
-      ANYVISOR_TRY(prepared, prepare(workspace, IdentityWorker(workspace.identity_worker), top->disk,
-                                     generalize_task(workspace, source, top->virtual_size, clock.operation()),
-                                     clock.operation()));
+      if (is_frozen) {
+        ANYVISOR_TRY(prepared, prepare(workspace, IdentityWorker(workspace.identity_worker), disk->top.disk,
+                                       generalize_task(workspace, source, disk->top.virtual_size, clock.operation()),
+                                       clock.operation()));
+      } else {
+        prepared.emplace().distrust = disk->chosen.reason;
+      }
     }
     Cloning cloning(workspace, request, std::move(source), id, clock);
-    return cloning.run(std::move(staged), top ? &*top : nullptr, prepared ? &*prepared : nullptr);
+    return cloning.run(std::move(staged), disk ? &*disk : nullptr, prepared ? &*prepared : nullptr);
   };
   auto id = build();
   if (!id) {

@@ -14,6 +14,7 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
 Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const CloneRequest& request,
                                                PhaseClock& clock);
 Result<void> prepare(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
+Result<std::string> compact(const Workspace& workspace, const std::string& instance, PhaseClock& clock);  // its id
 Result<std::vector<IdentityUnitInfo>> identity_units(const Workspace& workspace, Operation& operation);
 Result<std::string> start(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
 struct Stopped {

@@ -29,6 +29,8 @@ class PhaseClock {
     operation_.phases.back().duration = since_start() - operation_.phases.back().start;
     open_ = false;
   }
+  // For `--explain`: what was decided, and why.
+  void note(std::string sentence) { operation_.notes.push_back(std::move(sentence)); }
   Operation& operation() { return operation_; }
 
  private:

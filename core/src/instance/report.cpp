@@ -69,10 +69,13 @@ InstanceInfo describe(const Workspace& workspace, const InstanceRecord& record) 
   info.last_phases = record.last_phases;
   if (!record.disk.empty()) {
     auto chain = workspace.disks.chain(record.disk);
-    if (chain)
+    if (chain) {
       info.disk = chain->front().virtual_size;
-    else
+      info.disk_occupied = workspace.disks.occupied(chain->front());
+      info.disk_layers = static_cast<unsigned>(chain->size());
+    } else {
       info.state_error = chain.error().message;
+    }
   }
   for (const auto& network : record.networks)
     info.endpoints.push_back({network.id, network.plugin, network.mac, "", network.publish, {}});

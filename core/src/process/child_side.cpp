@@ -2,6 +2,7 @@
 #include "process/child_side.hpp"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -154,6 +155,9 @@ void become_program(ChildPlan& plan) noexcept {
   reset_signals();
   place_descriptors(plan);
   if (plan.new_session && ::setsid() < 0) give_up(plan, ChildAction::session, errno);
+  // The parent may have ended before the kernel was told.
+  if (plan.parent != 0 && (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != plan.parent))
+    ::_exit(128 + SIGKILL);
   // What it makes in the home folder is its owner's alone.
   ::umask(077);
   if (::chdir(plan.folder) != 0) give_up(plan, ChildAction::folder, errno);

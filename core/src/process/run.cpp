@@ -82,7 +82,7 @@ int poll_timeout(std::chrono::steady_clock::time_point deadline) {
 }  // namespace
 
 Result<Captured> run(const Command& command, std::chrono::steady_clock::time_point deadline, int cancel_fd,
-                     std::string_view input) {
+                     std::string_view input, const std::function<void(std::string_view)>& heard) {
   if (command.argv.empty()) return fail(ErrorKind::invalid_argument, "cannot start a program without a name");
   const std::string& program = command.argv.front();
   const auto cancelled = [&] { return fail(ErrorKind::cancelled, "\"" + program + "\" was cancelled"); };
@@ -96,6 +96,7 @@ Result<Captured> run(const Command& command, std::chrono::steady_clock::time_poi
   DurableStep durable("process.run");
   Command started = command;
   started.new_session = true;
+  started.ends_with_parent = true;
   Fd input_file;
   if (!input.empty() && started.stdin_fd < 0) {
     ANYVISOR_TRY(input_file, hold_input(input));
@@ -127,11 +128,13 @@ Result<Captured> run(const Command& command, std::chrono::steady_clock::time_poi
       return fail_errno("cannot wait for \"" + program + "\"", failure);
     }
     const bool ended = ready > 0 && watched[0].revents != 0;
+    const std::size_t heard_before = captured.output.size();
     if (!drain(output.first, captured.output) || !drain(errors.first, captured.errors)) {
       end_group(child, program);
       return fail(ErrorKind::exhausted,
                   "\"" + program + "\" wrote more than " + std::to_string(capture_limit) + " bytes");
     }
+    if (heard && captured.output.size() > heard_before) heard(captured.output);
     if (ended) {
       ANYVISOR_TRY(captured.status, reap(child, program));
       return captured;

@@ -164,6 +164,7 @@ Result<Child> start_child(const Command& command) {
   plan.environment = envp.data();
   if (!command.folder.empty()) plan.folder = command.folder.c_str();
   plan.new_session = command.new_session;
+  if (command.ends_with_parent) plan.parent = ::getpid();
   plan.fds = fds.data();
   plan.fd_count = fds.size();
   for (const auto& fd : fds) plan.first_free = std::max(plan.first_free, fd.target + 1);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,7 +20,10 @@ struct Command {
   std::vector<std::pair<int, int>> fds;               // {ours, theirs (>= 3)}; nothing else is inherited
   int stdin_fd = -1, stdout_fd = -1, stderr_fd = -1;  // -1: /dev/null
   bool new_session = true;                            // setsid
-  std::string folder;                                 // working folder; empty: "/"
+  // Killed when the thread that starts it ends, so that nothing goes on working for a command that was killed. run()
+  // always does it.
+  bool ends_with_parent = false;
+  std::string folder;  // working folder; empty: "/"
   // A VMM: the child itself writes this record (pid, start_time filled in by it) to record_folder/process.json by
   // temporary file and rename, before exec. Empty: none.
   std::string record_folder;
@@ -42,9 +46,10 @@ struct Captured {
 };
 
 // Runs to the end and captures stdout and stderr (at most 16 MiB each; more: exhausted). Past `deadline`, or when
-// `cancel_fd` is readable, its process group is killed: timeout, cancelled. `input` goes to its stdin.
+// `cancel_fd` is readable, its process group is killed: timeout, cancelled. `input` goes to its stdin. `heard` gets
+// what it has written to stdout so far, each time there is more.
 Result<Captured> run(const Command& command, std::chrono::steady_clock::time_point deadline, int cancel_fd = -1,
-                     std::string_view input = {});
+                     std::string_view input = {}, const std::function<void(std::string_view)>& heard = {});
 
 // Looks `program` up on PATH. Errors: not_found.
 Result<std::string> find_program(const std::string& program);

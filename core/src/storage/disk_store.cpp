@@ -126,9 +126,14 @@ Result<Disk> DiskStore::create_overlay(const std::string& id, const Disk& backin
   return disk;
 }
 
+Result<void> DiskStore::describe(const Disk& disk) const {
+  return write_file_atomically(folder_, disk.id + ".json", render(disk), "disk.describe");
+}
+
 Result<void> DiskStore::flush(const Disk& disk) const {
   DurableStep step("disk.flush");
-  return sync_file(path(disk));
+  ANYVISOR_CHECK(sync_file(path(disk)));
+  return sync_folder(folder_);
 }
 
 Result<void> DiskStore::freeze(Disk& disk) const {

@@ -47,7 +47,10 @@ class DiskStore {
   // An empty qcow2 overlay over `backing`, at least as large as it. Errors: exhausted, invalid_argument.
   Result<Disk> create_overlay(const std::string& id, const Disk& backing, std::uint64_t size, const std::string& origin,
                               const std::vector<OverlayCluster>& clusters = {}) const;
-  // What others have written to its file is on the disk afterwards.
+  // Writes the disk's document. A disk whose file somebody else makes is described first, so that no file lies there
+  // that nothing tells of.
+  Result<void> describe(const Disk& disk) const;
+  // What others have written to its file is on the disk afterwards, and the file's name is.
   Result<void> flush(const Disk& disk) const;
   // The disk is never written again: mode 0400, flushed, and its document says so. Nobody writes to it now. Frozen
   // already: no error.

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "anyvisor/result.hpp"
@@ -39,5 +40,11 @@ Result<bool> overlay_is_empty(const std::string& path);
 // What it holds, in ascending order; neither compressed nor with subclusters. Errors: corrupted, as fail_errno;
 // unsupported (compressed clusters, other cluster sizes); exhausted (more than `limit` clusters).
 Result<std::vector<OverlayCluster>> read_overlay(const std::string& path, std::size_t limit);
+
+// Puts `bytes` in the place of those that the disk has at `position`, and flushes them. Only where a qcow2 file has
+// clusters of its own already (a raw one: always); nobody else has it open. Errors: unsupported (it has none there),
+// invalid_argument (a raw disk ends before), corrupted, as fail_errno.
+Result<void> overwrite_in_place(const std::string& path, const std::string& format, std::uint64_t position,
+                                std::string_view bytes);
 
 }  // namespace anyvisor

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What an overlay holds, read from its tables. Only of files that nothing writes to meanwhile.
+// What a qcow2 file holds of its own, found by its tables. Only in files that nothing else writes to meanwhile.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,7 +19,7 @@ constexpr std::size_t header_bytes = 104;
 constexpr std::size_t version_at = 4, cluster_bits_at = 20, crypt_at = 32, l1_size_at = 36, l1_offset_at = 40,
                       incompatible_at = 72;
 constexpr std::uint64_t offset_mask = 0x00fffffffffffe00;
-constexpr std::uint64_t compressed = 1ULL << 62, all_zeroes = 1;
+constexpr std::uint64_t copied = 1ULL << 63, compressed = 1ULL << 62, all_zeroes = 1;  // in entries of the tables
 constexpr std::uint64_t dirty = 1;  // of the incompatible features: the only one that changes no layout
 constexpr std::uint64_t most_l1_entries = (32ULL << 20) / 8;
 
@@ -48,9 +49,9 @@ struct Overlay {
   std::string l1;
 };
 
-Result<Overlay> open_overlay(const std::string& path) {
+Result<Overlay> open_overlay(const std::string& path, int access = O_RDONLY) {
   Overlay overlay;
-  overlay.fd = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  overlay.fd = Fd(::open(path.c_str(), access | O_CLOEXEC));
   if (!overlay.fd) return fail_errno("cannot open \"" + path + "\"", errno);
   ANYVISOR_TRY(std::string header, read_at(overlay.fd.get(), header_bytes, 0, path));
   const std::uint64_t bits = big_endian(header, cluster_bits_at, 4), version = big_endian(header, version_at, 4);
@@ -95,6 +96,60 @@ Result<std::vector<OverlayCluster>> read_overlay(const std::string& path, std::s
     }
   }
   return clusters;
+}
+
+namespace {
+
+Result<void> write_at(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail_errno("cannot write \"" + path + "\"", errno);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
+  }
+  if (::fdatasync(fd) != 0) return fail_errno("cannot flush \"" + path + "\"", errno);
+  return {};
+}
+
+// Where the cluster with the disk's byte `position` stands in the file.
+Result<std::uint64_t> own_cluster(const Overlay& overlay, std::uint64_t position, const std::string& path) {
+  const std::uint64_t index = position / overlay.cluster, entries = overlay.cluster / 8;
+  const std::uint64_t l1_index = index / entries;
+  const std::uint64_t l2_at = l1_index < overlay.l1_entries ? big_endian(overlay.l1, l1_index * 8, 8) & offset_mask : 0;
+  std::uint64_t entry = 0;
+  if (l2_at != 0) {
+    ANYVISOR_TRY(const std::string bytes, read_at(overlay.fd.get(), 8, l2_at + index % entries * 8, path));
+    entry = big_endian(bytes, 0, 8);
+  }
+  if ((entry & offset_mask) == 0 || (entry & copied) == 0 || (entry & (compressed | all_zeroes)) != 0)
+    return fail(ErrorKind::unsupported,
+                "\"" + path + "\" has no cluster of its own at byte " + std::to_string(position));
+  return entry & offset_mask;
+}
+
+}  // namespace
+
+Result<void> overwrite_in_place(const std::string& path, const std::string& format, std::uint64_t position,
+                                std::string_view bytes) {
+  if (format == "raw") {
+    Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    struct stat status {};
+    if (!fd || ::fstat(fd.get(), &status) != 0) return fail_errno("cannot open \"" + path + "\"", errno);
+    if (position + bytes.size() > static_cast<std::uint64_t>(status.st_size))
+      return fail(ErrorKind::invalid_argument, "\"" + path + "\" ends before byte " + std::to_string(position));
+    return write_at(fd.get(), bytes, position, path);
+  }
+  ANYVISOR_TRY(const Overlay overlay, open_overlay(path, O_RDWR));
+  while (!bytes.empty()) {
+    const std::uint64_t within = position % overlay.cluster;
+    const std::string_view piece = bytes.substr(0, overlay.cluster - within);
+    ANYVISOR_TRY(const std::uint64_t at, own_cluster(overlay, position, path));
+    ANYVISOR_CHECK(write_at(overlay.fd.get(), piece, at + within, path));
+    bytes.remove_prefix(piece.size());
+    position += piece.size();
+  }
+  return {};
 }
 
 }  // namespace anyvisor

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "clone/source_disk.hpp"
+
+#include "clone/compact.hpp"
+#include "host/ask_plugin.hpp"
+
+namespace anyvisor {
+namespace {
+
+Result<std::vector<std::string>> backend_formats(const Workspace& workspace, const std::string& backend,
+                                                 Operation& operation) {
+  constexpr std::chrono::milliseconds limit{60000};  // it may try an accelerator out
+  ANYVISOR_TRY(const auto plugin, workspace.plugins.find(backend, "backend"));
+  ANYVISOR_TRY(const auto report, ask_plugin(workspace.plugin_host, plugin, "backend.capabilities", json::make_object(),
+                                             limit, operation, workspace.home.path()));
+  return json::strings_or_empty(report, "disk_formats");
+}
+
+}  // namespace
+
+Result<SourceDisk> take_source_disk(const Workspace& workspace, LockedInstance& source, const CloneRequest& request,
+                                    PhaseClock& clock) {
+  ANYVISOR_TRY(Disk top, workspace.disks.read(source.record.disk));
+  if (request.disk != 0 && request.disk < top.virtual_size)
+    return fail(ErrorKind::invalid_argument,
+                "a disk of " + std::to_string(request.disk) + " bytes is smaller than the source's (" +
+                    std::to_string(top.virtual_size) + ")",
+                "leave --disk out, or give more", "/disk");
+  ANYVISOR_TRY(ChosenStrategy chosen, choose_strategy(request.strategy, top.format, [&] {
+                 return backend_formats(workspace, source.record.backend, clock.operation());
+               }));
+  if (!chosen.overlays) {
+    const std::uint64_t size = top.virtual_size;
+    return SourceDisk{{std::move(top), size}, std::move(chosen)};
+  }
+  ANYVISOR_TRY(const bool too_long,
+               clone_is_too_long(workspace, source.record, request.identity == CloneIdentity::full));
+  if (too_long) {
+    clock.note("merged the disks of the source first: no machine stands on more than " + std::to_string(longest_chain) +
+               " disks");
+    ANYVISOR_CHECK(shorten_chain(workspace, source, clock));
+  }
+  clock.begin("freeze");
+  ANYVISOR_TRY(FrozenTop frozen, freeze_top(workspace, source));
+  return SourceDisk{std::move(frozen), std::move(chosen)};
+}
+
+}  // namespace anyvisor
