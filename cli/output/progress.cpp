@@ -38,6 +38,13 @@ std::string seconds_since(std::chrono::steady_clock::time_point begin) {
   return seconds < 2 ? "" : "  " + std::to_string(seconds) + " s";
 }
 
+std::string time_left(double seconds) {
+  constexpr double minute = 60, hour = 3600;
+  const auto rounded = [](double number) { return std::to_string(static_cast<long>(number + 0.5)); };
+  if (seconds < 2 * minute) return rounded(seconds) + " s";
+  return seconds < 2 * hour ? rounded(seconds / minute) + " min" : rounded(seconds / hour) + " h";
+}
+
 }  // namespace
 
 Progress::Progress(std::string title, bool enabled) : title_(one_line(title)) {
@@ -78,7 +85,10 @@ std::string Progress::line(unsigned frame) const {
   text += "  [" + bar + "]" + percent.data();
   const double seconds = std::chrono::duration<double>(Clock::now() - phase_begin_).count();
   if (seconds > 0.5) text += "  " + human_size(static_cast<std::uint64_t>(static_cast<double>(done_) / seconds)) + "/s";
-  return text + "  of " + human_size(total_);
+  text += "  of " + human_size(total_);
+  // What has just begun tells nothing of the rest yet.
+  if (seconds > 0.5 && part > 0.01) text += "  " + time_left(seconds / part * (1 - part)) + " left";
+  return text;
 }
 
 void Progress::draw_until_ended() {

@@ -290,8 +290,8 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
   ANYVISOR_CHECK(check_request(request));
   recover_unfinished(workspace);
   ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));
+  std::optional<SourceDisk> disk;
   auto build = [&]() -> Result<std::string> {
-    std::optional<SourceDisk> disk;
     std::optional<Prepared> prepared;
     const std::string id = new_id();
     ANYVISOR_TRY(StagedFolder staged, StagedFolder::make(workspace, id));  // keeps collections away from here on
@@ -316,8 +316,8 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
     return cloning.run(std::move(staged), disk ? &*disk : nullptr, prepared ? &*prepared : nullptr);
   };
   auto id = build();
+  if (!id || (disk && disk->merged)) (void)collect(workspace, collect_patience);
   if (!id) {
-    (void)collect(workspace, collect_patience);
     if (id.error().kind == ErrorKind::unsupported && id.error().hint.empty())
       id.error().hint = "with --identity seed or none it is cloned all the same; see 'anyvisor clone --help'";
   }
@@ -327,26 +327,29 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
 Result<void> prepare(const Workspace& workspace, const std::string& instance, PhaseClock& clock) {
   clock.begin("check");
   recover_unfinished(workspace);
+  std::optional<SourceDisk> disk;
   auto run = [&]() -> Result<void> {
     // Published never; where we are killed it tells that disks may be left over.
     ANYVISOR_TRY(StagedFolder mark, StagedFolder::make(workspace, new_id()));
     InstanceRecord source;
-    std::optional<FrozenTop> top;
     {
       ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, instance, "prepare"));
+      if (locked.record.disk.empty()) return mark.discard();
+      ANYVISOR_TRY(disk, take_source_disk(workspace, locked, {}, clock));
+      if (!disk->chosen.overlays)
+        return fail(ErrorKind::unsupported,
+                    "there is nothing to prepare for \"" + locked.record.name + "\": " + disk->chosen.reason,
+                    "clone it all the same: it takes longer");
       source = locked.record;
-      if (source.disk.empty()) return mark.discard();
-      clock.begin("freeze");
-      ANYVISOR_TRY(top, freeze_top(workspace, locked));
     }
     clock.begin("prepare");
-    ANYVISOR_CHECK(prepare(workspace, IdentityWorker(workspace.identity_worker), top->disk,
-                           generalize_task(workspace, source, top->virtual_size, clock.operation()),
+    ANYVISOR_CHECK(prepare(workspace, IdentityWorker(workspace.identity_worker), disk->top.disk,
+                           generalize_task(workspace, source, disk->top.virtual_size, clock.operation()),
                            clock.operation()));
     return mark.discard();
   };
   auto done = run();
-  if (!done) (void)collect(workspace, collect_patience);
+  if (!done || (disk && disk->merged)) (void)collect(workspace, collect_patience);
   return done;
 }
 

@@ -31,7 +31,7 @@ Result<SourceDisk> take_source_disk(const Workspace& workspace, LockedInstance& 
                }));
   if (!chosen.overlays) {
     const std::uint64_t size = top.virtual_size;
-    return SourceDisk{{std::move(top), size}, std::move(chosen)};
+    return SourceDisk{{std::move(top), size}, std::move(chosen), false};
   }
   ANYVISOR_TRY(const bool too_long,
                clone_is_too_long(workspace, source.record, request.identity == CloneIdentity::full));
@@ -42,7 +42,7 @@ Result<SourceDisk> take_source_disk(const Workspace& workspace, LockedInstance& 
   }
   clock.begin("freeze");
   ANYVISOR_TRY(FrozenTop frozen, freeze_top(workspace, source));
-  return SourceDisk{std::move(frozen), std::move(chosen)};
+  return SourceDisk{std::move(frozen), std::move(chosen), too_long};
 }
 
 }  // namespace anyvisor

@@ -11,6 +11,7 @@ namespace anyvisor {
 struct SourceDisk {
   FrozenTop top;
   ChosenStrategy chosen;
+  bool merged = false;  // the chain was: there may be disks to collect
 };
 
 // Of a stopped and locked source with a disk: chooses the strategy, merges the disks of a chain that would become too

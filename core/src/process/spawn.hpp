@@ -20,14 +20,14 @@ struct Command {
   std::vector<std::pair<int, int>> fds;               // {ours, theirs (>= 3)}; nothing else is inherited
   int stdin_fd = -1, stdout_fd = -1, stderr_fd = -1;  // -1: /dev/null
   bool new_session = true;                            // setsid
-  // Killed when the thread that starts it ends, so that nothing goes on working for a command that was killed. run()
-  // always does it.
-  bool ends_with_parent = false;
-  std::string folder;  // working folder; empty: "/"
+  std::string folder;                                 // working folder; empty: "/"
   // A VMM: the child itself writes this record (pid, start_time filled in by it) to record_folder/process.json by
   // temporary file and rename, before exec. Empty: none.
   std::string record_folder;
   std::optional<ProcessRecord> record;
+  // Killed when the thread that starts it ends, so that nothing goes on working for a command that was killed. run()
+  // always does it.
+  bool ends_with_parent = false;
 };
 
 struct Child {
