@@ -33,7 +33,8 @@ struct InstanceRecord {
   std::string user;       // who anyvisor logs in as over ssh; empty: there is no such way into this guest
   bool has_seed = false;  // file `seed.iso` in the instance's folder: cloud-init's NoCloud data
   std::string smbios_uuid, vmgenid;
-  // Of a clone: the name of its source, how its disk came to be ("overlay", "reflink", "copy"), how it got an identity of its own
+  // Of a clone: the name of its source, how its disk came to be ("overlay", "reflink", "copy"), how it got an identity
+  // of its own
   // ("slots", "rewrite", "seed", "none").
   std::string cloned_from, clone_strategy, clone_identity;
   std::string hardware = "{}";  // JSON, as the backend said at the first create: the guest keeps the same hardware
