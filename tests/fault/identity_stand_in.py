@@ -46,7 +46,7 @@ def change(request):
             continue
         if request["action"] == "generalize":
             content = secrets.token_hex(length)[:length - 1] + "\n"
-            slots.append({"unit": unit, "path": path, "text": text, "placeholder": content, "length": length, "distrust": ""})
+            slots.append({"unit": unit, "path": path, "text": text, "placeholder": content, "length": length, "position": position, "distrust": ""})
         else:
             content = text.replace("{machine-id}", request["variables"]["machine-id"]).replace("{hostname}", request["variables"]["hostname"]).ljust(length, "\n")
         write(request["disk"], position, content)
