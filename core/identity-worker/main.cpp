@@ -14,9 +14,11 @@
 //      "slots":[{"unit","path","text","placeholder","length","position","distrust"}],   generalize; position: on the
 //      disk "superblocks":[position]}                                            of the guest's ext4 file systems,
 //      likewise
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <iostream>
 
 #include "document/json.hpp"
@@ -144,5 +146,8 @@ int run() {
 }  // namespace anyvisor::identity
 
 int main() {
+  // Whoever asked waits for the answer. When it is killed, this ends too, and libguestfs's own watcher ends the
+  // appliance within seconds.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   return anyvisor::identity::run();
 }

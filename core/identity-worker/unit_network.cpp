@@ -9,29 +9,42 @@
 namespace anyvisor::identity {
 namespace {
 
+constexpr std::size_t address_length = 17;  // of a MAC address as text
+
 std::string lower(std::string text) {
   std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
-// A MAC address in a longer row of numbers (an InfiniBand address, a DUID) is none.
-bool in_address(char c) {
+bool is_hexadecimal(char c) {
   return std::isxdigit(static_cast<unsigned char>(c)) != 0;
+}
+
+bool in_word(const std::string& text, std::size_t at) {
+  return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at])) != 0;
+}
+
+// A MAC address in a longer row of numbers (an InfiniBand address, a DUID) is none; a DHCP client id is one with 01
+// before it. "mac:" is no number.
+bool stands_alone(const std::string& text, std::size_t at, std::size_t length) {
+  constexpr std::size_t number = 3;  // two digits and a separator
+  const std::size_t end = at + length;
+  const char separator = text[at + 2];
+  const bool follows = at >= number && text[at - 1] == separator && is_hexadecimal(text[at - 2]) &&
+                       is_hexadecimal(text[at - 3]) && !in_word(text, at - number - 1);
+  const bool client_id =
+      follows && text.compare(at - number, 2, "01") == 0 && (at == number || text[at - number - 1] != separator);
+  const bool goes_on = end + 2 < text.size() && text[end] == separator && is_hexadecimal(text[end + 1]) &&
+                       is_hexadecimal(text[end + 2]) && !in_word(text, end + number);
+  return !in_word(text, at - 1) && !in_word(text, end) && (!follows || client_id) && !goes_on;
 }
 
 std::size_t replace_address(std::string& text, const std::string& address, const std::string& variable) {
   std::size_t count = 0;
   std::string seen = lower(text);
-  for (auto at = seen.find(address); !address.empty() && at != std::string::npos; at = seen.find(address, at)) {
-    const auto end = at + address.size();
-    const char separator = address[2];
-    const bool before =
-        at > 0 && (in_address(seen[at - 1]) || (at > 1 && seen[at - 1] == separator && in_address(seen[at - 2])));
-    const bool after =
-        end < seen.size() &&
-        (in_address(seen[end]) || (end + 1 < seen.size() && seen[end] == separator && in_address(seen[end + 1])));
-    if (before || after) {
-      at = end;
+  for (auto at = seen.find(address); at != std::string::npos; at = seen.find(address, at)) {
+    if (!stands_alone(seen, at, address.size())) {
+      at += address.size();
       continue;
     }
     text.replace(at, address.size(), variable);
@@ -76,7 +89,7 @@ void network_macs(Rewrite& rewrite) {
       std::size_t count = 0;
       for (std::size_t i = 0; i < rewrite.source().macs.size(); ++i) {
         std::string address = rewrite.source().macs[i];
-        if (address.empty()) continue;
+        if (address.size() != address_length) continue;
         const std::string variable = "mac" + std::to_string(i);
         count += replace_address(text, address, "{" + variable + "}");
         std::ranges::replace(address, ':', '-');

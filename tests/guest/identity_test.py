@@ -3,6 +3,8 @@
 """Clones of a real file tree, rewritten through the real libguestfs: every identity item, by slots and without. No guest
 of it boots: its instance has the tiny guest for a kernel."""
 
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -83,6 +85,39 @@ def mac_of(home, name):
         return re.search(r'"mac": "([^"]+)"', file.read()).group(1)
 
 
+def digest_of_disks(home):
+    digest = hashlib.sha256()
+    for name in sorted(os.listdir(os.path.join(home.path, "disks"))):
+        with open(os.path.join(home.path, "disks", name), "rb") as file:
+            digest.update(name.encode() + file.read())
+    return digest.hexdigest()
+
+
+def dry_run_names_the_files_and_changes_nothing(home):
+    before, files = digest_of_disks(home), home.files()
+    result = home.run("clone", "web", "--dry-run", "--keep", "hosts", "--format", "json", ok=False, limit=300)
+    if result.code != 0 and "libguestfs cannot start" in result.err:
+        raise Skip(result.err.strip())
+    check(result.code == 0, str(result))
+    changes = json.loads(result.out)["changes"]
+    told = {(change["item"], change["action"], change["path"]) for change in changes}
+    for wanted in [("machine-id", "write", "/etc/machine-id"), ("machine-id", "keep", "/var/lib/dbus/machine-id"),
+                   ("random-seeds", "remove", "/var/lib/systemd/random-seed"), ("ssh-host-keys", "write", "/etc/ssh/ssh_host_ed25519_key"),
+                   ("ssh-host-keys", "remove", "/etc/ssh/ssh_host_rsa_key"), ("hostname", "write", "/etc/hostname"),
+                   ("cloud-init", "remove", "/etc/netplan/50-cloud-init.yaml"), ("network-macs", "write", "/etc/systemd/network/10-lan.network"),
+                   ("dhcp-leases", "remove", "/var/lib/dhcp/dhclient.eth0.leases"), ("iscsi-initiator", "write", "/etc/iscsi/initiatorname.iscsi"),
+                   ("nvme-host", "write", "/etc/nvme/hostid")]:
+        check(wanted in told, f"{wanted} is not among {sorted(told)}")
+    check(not any(change["path"] in ("/etc/hosts", "/home/ada/notes", "/etc/systemd/network/20-other.network") for change in changes), f"{told}")
+    check(all(change["reason"] for change in changes if change["action"] == "keep"), f"something is kept without a reason: {changes}")
+    items = {item["name"] for item in home.json("identity", "list")["items"]}
+    check({item for item, _, _ in told} < items and len(items) == 14, f"{items}")
+    lines = home.run("identity", "list").out.splitlines()
+    check(len(lines) == 1 + len(items), f"{lines}")
+    check(digest_of_disks(home) == before and home.names() == ["web"], "a dry run has changed something")
+    check(home.files() - files <= {"names.lock", "disks.lock"}, f"a dry run leaves {sorted(home.files() - files)}")
+
+
 def every_item_is_made_anew():
     for tool in ("mke2fs", "debugfs", "e2fsck", "ssh-keygen"):
         if not shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
@@ -105,6 +140,7 @@ def every_item_is_made_anew():
             disk = re.search(r'"disk": "([^"]+)"', file.read()).group(1)
         subprocess.run(["qemu-img", "convert", "-n", "-O", "qcow2", raw, f"{home.path}/disks/{disk}.qcow2"], check=True)
 
+        dry_run_names_the_files_and_changes_nothing(home)
         first = home.run("clone", "web", ok=False, limit=300)
         if first.code != 0 and "libguestfs cannot start" in first.err:
             raise Skip(first.err.strip())

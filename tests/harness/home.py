@@ -62,7 +62,9 @@ class Home:
                 if not name.startswith(("ANYVISOR_", "XDG_")) or name == "ANYVISOR_DEBIAN_CACHE"}
         # A plugin-host's report would go into a log that is deleted with the instance.
         reports = {name: f"{os.environ.get(name, '')}:log_path={self.base}/sanitizer" for name in SANITIZERS}
-        return {**kept, **reports, "HOME": self.base, "TMPDIR": self.temporary, "LC_ALL": "C.UTF-8", **(extra or {})}
+        # libguestfs would make its appliance in TMPDIR, anew for each home: as many seconds as a launch.
+        return {"LIBGUESTFS_CACHEDIR": "/var/tmp", **kept, **reports, "HOME": self.base, "TMPDIR": self.temporary,
+                "LC_ALL": "C.UTF-8", **(extra or {})}
 
     def sanitizer_reports(self):
         texts = []

@@ -3,8 +3,12 @@
 """Identity units where there is nothing for them, where it is malformed, and where links lead astray."""
 
 import os
+import sys
 
-from tree import MAC, MACHINE_ID, NEW, Tree, check, need_tools, suite
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from harness import suite  # noqa: E402
+from harness.suite import check  # noqa: E402
+from identity.tree import MAC, MACHINE_ID, NEW, Tree  # noqa: E402
 
 
 def absent():
@@ -110,5 +114,4 @@ def links():
 
 
 if __name__ == "__main__":
-    need_tools()
     suite.main(absent, malformed, links)

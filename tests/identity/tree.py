@@ -7,13 +7,10 @@ import os
 import re
 import shutil
 import stat
-import subprocess
-import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import processes, suite  # noqa: E402
-from harness.suite import Skip, check  # noqa: E402
+from harness.suite import Skip, check
+from identity import disks, worker
 
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
 MAC, OTHER_MAC = "52:54:00:a1:b2:c3", "52:54:00:00:00:01"
@@ -23,38 +20,22 @@ NEW = {"machine-id": "fedcba9876543210" * 2, "hostname": "copy", "mac0": "52:54:
        "ssh-ecdsa-private": "new ecdsa private\n", "ssh-ecdsa-public": "ecdsa-sha2-nistp256 NEW"}
 
 
-def need_tools(*more):
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
-    for tool in ("mke2fs", "debugfs", "e2fsck", *more):
-        if not shutil.which(tool):
-            raise Skip(f"{tool} is not installed")
-
-
-def worker():
-    return os.path.join(os.path.dirname(suite.program("ANYVISOR_CLI")), "..", "libexec", "anyvisor", "identity")
-
-
-def ask(request, limit=300):
-    """One request to the worker: its exit code and its reply."""
-    with tempfile.TemporaryFile("w+") as question, tempfile.TemporaryFile("w+") as answer:
-        question.write(json.dumps(request))
-        question.seek(0)
-        child = processes.start([worker()], stdin=question.fileno(), stdout=answer.fileno())
-        code = child.wait(suite.seconds(limit))
-        answer.seek(0)
-        text = answer.read()
-    check(code is not None, "the identity worker does not end")
-    reply = json.loads(text)
-    if reply.get("error", {}).get("message", "").startswith("libguestfs cannot"):
+def ask(folder, request):
+    """One request to the worker: its reply."""
+    path = os.path.join(folder, "request")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(request, file)
+    reply = json.loads(disks.tool(worker.WORKER, limit=worker.LAUNCH, ok=(0, 1), stdin=path))
+    if "libguestfs cannot start" in reply.get("error", {}).get("message", ""):
         raise Skip(reply["error"]["message"])
-    return code, reply
+    return reply
 
 
 def debugfs(image, *commands, write=False):
-    script = "".join(command + "\n" for command in commands)
-    done = subprocess.run(["debugfs", *(["-w"] if write else []), "-f", "-", image], input=script, check=True,
-                          capture_output=True, text=True, errors="replace")
-    return done.stdout
+    script = image + ".commands"
+    with open(script, "w", encoding="utf-8") as file:
+        file.writelines(command + "\n" for command in commands)
+    return disks.tool("debugfs", *(["-w"] if write else []), "-f", script, image)
 
 
 class Tree:
@@ -107,7 +88,8 @@ class Tree:
         self.file(name + ".pub", f"{types[kind]} OLD root@web\n")
 
     def make_file_system(self, root, image, label, megabytes=48):
-        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-d", root, image, f"{megabytes}M"], check=True, stdout=subprocess.DEVNULL)
+        disks.need("mke2fs", "debugfs", "e2fsck")
+        disks.tool("mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-d", root, image, f"{megabytes}M")
 
     def make(self):
         self.make_file_system(self.root, self.image, "root")
@@ -127,8 +109,8 @@ class Tree:
             self.make()
         request = {"action": action, "disk": {"path": self.image, "format": "raw"}, "emulate": True,
                    "source": {"name": "web", "macs": [MAC]}, "skip": [], "variables": NEW if action == "rewrite" else {}}
-        code, self.reply = ask({**request, **more})
-        check(code == 0, f"{self.reply}")
+        self.reply = ask(self.base, {**request, **more})
+        check("error" not in self.reply, f"{self.reply}")
         self.look()
         return self.reply
 
@@ -136,8 +118,7 @@ class Tree:
         self.read_back(self.image)
 
     def read_back(self, image, folder=""):
-        done = subprocess.run(["e2fsck", "-fn", image], check=False, capture_output=True, text=True)
-        check(done.returncode == 0, f"e2fsck: {done.stdout}{done.stderr}")
+        disks.tool("e2fsck", "-fn", image)
         target = os.path.join(self.seen, folder)
         os.makedirs(target, exist_ok=True)
         debugfs(image, f"rdump / {target}")
@@ -206,6 +187,40 @@ class Tree:
             if before.get(path) != after.get(path) and not any(path == name or path.startswith(name + "/") for name in named):
                 made = after.get(path) == "folder" and path not in before and any(name.startswith(path + "/") for name in named)
                 check(made, f"/{path} has changed and nobody says so")
+
+
+class PartitionedTree(Tree):
+    """GPT: an EFI system partition that no fstab names, the root, and a separate /var."""
+    parts = (("esp", 2048, 65536, "U"), ("root", 67584, 98304, "L"), ("var", 165888, 65536, "L"))  # sectors of 512 bytes
+
+    def make(self):
+        variable, esp = os.path.join(self.base, "var"), os.path.join(self.base, "esp")
+        os.rename(os.path.join(self.root, "var"), variable)
+        self.folder("var")
+        os.rename(os.path.join(self.root, "efi"), esp)
+        self.folder("efi")
+        self.file("etc/fstab", "LABEL=root / ext4 defaults 0 1\nLABEL=var /var ext4 defaults 0 2\n")
+        images = {name: os.path.join(self.base, name + ".raw") for name, *_ in self.parts}
+        self.make_file_system(self.root, images["root"], "root", 48)
+        self.make_file_system(variable, images["var"], "var", 32)
+        disks.need("mkfs.vfat", "mcopy", "sfdisk")
+        disks.tool("mkfs.vfat", "-C", images["esp"], str(32 << 10))
+        disks.tool("mcopy", "-s", "-i", images["esp"], *(os.path.join(esp, name) for name in os.listdir(esp)), "::/")
+        disks.empty(self.image, 116 << 20)
+        table = os.path.join(self.base, "table")
+        with open(table, "w", encoding="utf-8") as file:
+            file.write("label: gpt\n" + "".join(f"start={start}, size={size}, type={kind}\n" for _, start, size, kind in self.parts))
+        disks.tool("sfdisk", "-q", self.image, stdin=table)
+        for name, start, _, _ in self.parts:
+            disks.copy_data(images[name], self.image, 0, start * disks.SECTOR)
+
+    def look(self):
+        for name, start, size, _ in self.parts:
+            part = os.path.join(self.base, name + ".seen")
+            disks.copy_data(self.image, disks.empty(part, size * disks.SECTOR), start * disks.SECTOR, 0, size * disks.SECTOR)
+            if name != "esp":
+                self.read_back(part, "" if name == "root" else "var")
+        self.esp = disks.tool("mdir", "-b", "-/", "-i", os.path.join(self.base, "esp.seen"), "::/")
 
 
 def _contents(root):

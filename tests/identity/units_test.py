@@ -3,9 +3,12 @@
 """Every identity unit, on the layouts of the distributions: the file that is wanted, and nothing else."""
 
 import os
-import subprocess
+import sys
 
-from tree import MAC, MACHINE_ID, NEW, OTHER_MAC, Tree, check, need_tools, suite
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from harness import suite  # noqa: E402
+from harness.suite import check  # noqa: E402
+from identity.tree import MAC, MACHINE_ID, NEW, OTHER_MAC, PartitionedTree, Tree  # noqa: E402
 
 NETPLAN = "network:\n  ethernets:\n    lan:\n      match: {{macaddress: '{0}'}}\n    other:\n      match: {{macaddress: '{1}'}}\n"
 
@@ -191,39 +194,6 @@ def alpine():
         tree.nothing_else_changed()
 
 
-class PartitionedTree(Tree):
-    """GPT: an EFI system partition that no fstab names, the root, and a separate /var."""
-    parts = (("esp", 2048, 65536, "U"), ("root", 67584, 98304, "L"), ("var", 165888, 65536, "L"))  # sectors of 512 bytes
-
-    def make(self):
-        variable, esp = os.path.join(self.base, "var"), os.path.join(self.base, "esp")
-        os.rename(os.path.join(self.root, "var"), variable)
-        self.folder("var")
-        os.rename(os.path.join(self.root, "efi"), esp)
-        self.folder("efi")
-        self.file("etc/fstab", "LABEL=root / ext4 defaults 0 1\nLABEL=var /var ext4 defaults 0 2\n")
-        images = {name: os.path.join(self.base, name + ".raw") for name, *_ in self.parts}
-        self.make_file_system(self.root, images["root"], "root", 48)
-        self.make_file_system(variable, images["var"], "var", 32)
-        subprocess.run(["mkfs.vfat", "-C", images["esp"], str(32 << 10)], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(["mcopy", "-s", "-i", images["esp"], *(os.path.join(esp, name) for name in os.listdir(esp)), "::/"], check=True)
-        with open(self.image, "wb") as disk:
-            disk.truncate(116 << 20)
-        table = "label: gpt\n" + "".join(f"start={start}, size={size}, type={kind}\n" for _, start, size, kind in self.parts)
-        subprocess.run(["sfdisk", "-q", self.image], input=table, text=True, check=True)
-        for name, start, _, _ in self.parts:
-            subprocess.run(["dd", f"if={images[name]}", f"of={self.image}", "bs=512", f"seek={start}", "conv=notrunc,sparse", "status=none"], check=True)
-
-    def look(self):
-        for name, start, size, _ in self.parts:
-            part = os.path.join(self.base, name + ".seen")
-            subprocess.run(["dd", f"if={self.image}", f"of={part}", "bs=512", f"skip={start}", f"count={size}", "conv=sparse", "status=none"], check=True)
-            if name != "esp":
-                self.read_back(part, "" if name == "root" else "var")
-        done = subprocess.run(["mdir", "-b", "-/", "-i", os.path.join(self.base, "esp.seen"), "::/"], check=True, capture_output=True, text=True)
-        self.esp = done.stdout
-
-
 def arch():
     """systemd-boot, networkd, netctl, dhcpcd, an entry token; /var and the EFI partition are file systems of their own."""
     with PartitionedTree("arch") as tree:
@@ -235,12 +205,12 @@ def arch():
         tree.file("etc/hostname", "web\n")
         tree.file("var/lib/systemd/random-seed", "seed-of-the-source", 0o600)
         tree.file("var/lib/dbus/machine-id", MACHINE_ID + "\n")
-        tree.file("etc/netctl/lan", f"Interface=mac:{MAC}\n")
+        tree.file("etc/netctl/lan", f"Interface=mac:{MAC}\nClient=01:{MAC}\nDuid=00:01:{MAC}\n")
         tree.file("var/lib/dhcpcd/eth0.lease", "old")
         tree.file("var/lib/systemd/network/lease", "old")
         tree.run()
         tree.wants({"etc/machine-id": NEW["machine-id"] + "\n", "var/lib/dbus/machine-id": NEW["machine-id"] + "\n",
-                    "etc/hostname": "copy\n", "etc/netctl/lan": f"Interface=mac:{NEW['mac0']}\n", "etc/kernel/entry-token": "arch\n"})
+                    "etc/hostname": "copy\n", "etc/netctl/lan": f"Interface=mac:{NEW['mac0']}\nClient=01:{NEW['mac0']}\nDuid=00:01:{MAC}\n", "etc/kernel/entry-token": "arch\n"})
         tree.gone("var/lib/systemd/random-seed", "var/lib/dhcpcd/eth0.lease", "var/lib/systemd/network/lease")
         check("random-seed" not in tree.esp and "loader.conf" in tree.esp, f"the EFI partition holds: {tree.esp}")
         check("entry-token" in tree.reason(f"efi/loader/entries/{MACHINE_ID}-6.6.conf"), f"{tree.reply}")
@@ -248,5 +218,4 @@ def arch():
 
 
 if __name__ == "__main__":
-    need_tools("sfdisk", "mkfs.vfat", "mcopy")
     suite.main(debian, ubuntu, fedora, opensuse, alpine, arch)
