@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The ssh server's host keys, wherever it has them.
-#include <array>
+#include <algorithm>
 #include <set>
 #include <sstream>
 
@@ -11,23 +11,24 @@ namespace anyvisor::identity {
 namespace {
 
 // OpenSSH's own format without passphrase and comment. ECDSA has two lengths: the longer one.
+// An RSA key's depends on how its numbers begin.
 struct KeyKind {
   std::string_view type;  // in a public key's line
   std::string_view name;  // in a file's name
-  std::string variable;
   std::size_t private_length, public_length;
 };
-const std::array<KeyKind, 2>& kinds() {
-  static const std::array<KeyKind, 2> all{KeyKind{"ssh-ed25519", "ed25519", "ssh-ed25519", 387, 81},
-                                          KeyKind{"ecdsa-sha2-nistp256", "ecdsa", "ssh-ecdsa", 492, 161}};
-  return all;
-}
+constexpr KeyKind ed25519{"ssh-ed25519", "ed25519", 387, 81};
+constexpr KeyKind ecdsa{"ecdsa-sha2-nistp256", "ecdsa", 492, 161};
+constexpr KeyKind rsa{"ssh-rsa", "rsa", 2656, 553};
 
-// Private keys: those with the usual name, and those that the server's settings name.
-std::set<std::string> private_keys(Guest& guest) {
+struct HostKey {
+  std::string name;  // of the private half's file
+  const KeyKind* kind;
+};
+
+// What the server's settings name; empty: they leave it to the usual names.
+std::set<std::string> named_keys(Guest& guest) {
   std::set<std::string> names;
-  for (const auto& name : guest.glob("/etc/ssh/ssh_host_*"))
-    if (!name.ends_with(".pub")) names.insert(name);
   auto settings = guest.glob("/etc/ssh/sshd_config.d/*.conf");
   settings.emplace_back("/etc/ssh/sshd_config");
   for (const auto& name : settings) {
@@ -44,17 +45,16 @@ std::set<std::string> private_keys(Guest& guest) {
   return names;
 }
 
-// By its public half; by its name where there is none that says it.
+// By its public half; by its name where there is none that says it. nullptr: DSA and the like.
 const KeyKind* kind_of(Guest& guest, const std::string& name) {
   const Entry half = guest.look(name + ".pub");
   std::string type;
   if (half.kind == Entry::Kind::file) std::istringstream(guest.read(half.path).value_or("")) >> type;
-  for (const auto& kind : kinds())
-    if (kind.type == type) return &kind;
-  if (!type.empty() && (type.starts_with("ssh-") || type.starts_with("ecdsa-") || type.starts_with("sk-")))
-    return nullptr;
-  for (const auto& kind : kinds())
-    if (name.ends_with("_" + std::string(kind.name) + "_key")) return &kind;
+  for (const auto* kind : {&ed25519, &ecdsa, &rsa})
+    if (kind->type == type || (kind == &ecdsa && type.starts_with("ecdsa-"))) return kind;
+  if (type.starts_with("ssh-") || type.starts_with("sk-")) return nullptr;
+  for (const auto* kind : {&ed25519, &ecdsa, &rsa})
+    if (name.ends_with("_" + std::string(kind->name) + "_key")) return kind;
   return nullptr;
 }
 
@@ -62,16 +62,27 @@ const KeyKind* kind_of(Guest& guest, const std::string& name) {
 
 void ssh_host_keys(Rewrite& rewrite) {
   Guest& guest = rewrite.guest();
-  for (const auto& name : private_keys(guest)) {
-    const KeyKind* kind = kind_of(guest, name);
-    if (!kind) {
-      rewrite.remove_secret(name);  // RSA, DSA: sshd does without them
+  const auto named = named_keys(guest);
+  std::set<std::string> names = named;
+  for (const auto& name : guest.glob("/etc/ssh/ssh_host_*"))
+    if (!name.ends_with(".pub")) names.insert(name);
+  std::vector<HostKey> keys;
+  for (const auto& name : names)
+    if (guest.exists(name)) keys.push_back({name, kind_of(guest, name)});
+  // RSA keys take long to make, and a server does without them, unless it has no other.
+  const bool only_rsa = std::ranges::none_of(keys, [&](const HostKey& key) {
+    return (named.empty() || named.contains(key.name)) && (key.kind == &ed25519 || key.kind == &ecdsa);
+  });
+  for (const auto& [name, kind] : keys) {
+    if (!kind || (kind == &rsa && !only_rsa)) {
+      rewrite.remove_secret(name);
       rewrite.remove_secret(name + ".pub");
     } else {
+      const std::string variable = "{ssh-" + std::string(kind->name);
       if (const std::string path = rewrite.file(name); !path.empty())
-        rewrite.write(path, "{" + kind->variable + "-private}", kind->private_length);
+        rewrite.write(path, variable + "-private}", kind->private_length);
       if (const std::string path = rewrite.file(name + ".pub"); !path.empty())
-        rewrite.write(path, "{" + kind->variable + "-public}\n", kind->public_length);
+        rewrite.write(path, variable + "-public}\n", kind->public_length);
     }
     rewrite.remove(name + "-cert.pub");  // of a key that is gone
   }

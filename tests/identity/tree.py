@@ -17,7 +17,7 @@ MAC, OTHER_MAC = "52:54:00:a1:b2:c3", "52:54:00:00:00:01"
 NEW = {"machine-id": "fedcba9876543210" * 2, "hostname": "copy", "mac0": "52:54:00:d4:e5:f6", "mac0-dashed": "52-54-00-d4-e5-f6",
        "iscsi-suffix": "c0ffeec0ffee", "nvme-uuid": "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee", "host-id": "nEw!",
        "ssh-ed25519-private": "new ed25519 private\n", "ssh-ed25519-public": "ssh-ed25519 NEW",
-       "ssh-ecdsa-private": "new ecdsa private\n", "ssh-ecdsa-public": "ecdsa-sha2-nistp256 NEW"}
+       "ssh-rsa-private": "new rsa private\n", "ssh-rsa-public": "ssh-rsa NEW", "ssh-ecdsa-private": "new ecdsa private\n", "ssh-ecdsa-public": "ecdsa-sha2-nistp256 NEW"}
 
 
 def ask(folder, request):

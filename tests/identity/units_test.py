@@ -160,13 +160,18 @@ def opensuse():
         for name in ("duid.xml", "iaid.xml", "lease-eth0-dhcp-ipv4.xml"):
             tree.file("var/lib/wicked/" + name, "<old/>")
         tree.file("var/lib/misc/random-seed", "seed-of-the-source", 0o600)
+        tree.file("etc/ssh/sshd_config", "HostKey /etc/ssh/ssh_host_rsa_key\n")  # the only one that the server may use
+        for kind in ("rsa", "ecdsa", "dsa"):
+            tree.host_key(kind)
         tree.file("etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.1996-04.de.suse:01:e6ca28cc9f20 \n")
         tree.run()
         tree.wants({"etc/hostname": "copy\n", "etc/sysconfig/network/ifcfg-eth0": ifcfg.format(NEW["mac0"]),
                     "etc/netplan/50-cloud-init.yaml": NETPLAN.format(NEW["mac0"], OTHER_MAC),
                     "etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1996-04.de.suse:01:c0ffeec0ffee \n"})
+        tree.wants({"etc/ssh/ssh_host_rsa_key": NEW["ssh-rsa-private"], "etc/ssh/ssh_host_rsa_key.pub": NEW["ssh-rsa-public"] + "\n",
+                    "etc/ssh/ssh_host_ecdsa_key": NEW["ssh-ecdsa-private"]})
         check(tree.target("etc/HOSTNAME") == "hostname", "the link is gone")
-        tree.gone("var/lib/wicked/duid.xml", "var/lib/wicked/iaid.xml", "var/lib/wicked/lease-eth0-dhcp-ipv4.xml", "var/lib/misc/random-seed")
+        tree.gone("etc/ssh/ssh_host_dsa_key", "var/lib/wicked/duid.xml", "var/lib/wicked/iaid.xml", "var/lib/wicked/lease-eth0-dhcp-ipv4.xml", "var/lib/misc/random-seed")
         tree.nothing_else_changed()
 
 

@@ -2,6 +2,7 @@
 // clone: freeze, prepare (once), make the disk, publish. A clone that fails or is killed leaves nothing.
 #include <algorithm>
 
+#include "clone/clone_values.hpp"
 #include "clone/own_file.hpp"
 #include "clone/prepared.hpp"
 #include "clone/source_disk.hpp"
@@ -132,11 +133,6 @@ Result<void> stage_same_seed(const Workspace& workspace, const InstanceRecord& s
   return staged.write("known_hosts", *lines);
 }
 
-const SshKey* key_of(const GuestIdentity& identity, KeyType type) {
-  const auto found = std::ranges::find(identity.host_keys, type, &SshKey::type);
-  return found == identity.host_keys.end() ? nullptr : &*found;
-}
-
 // Everything that is this one clone's own, and its making.
 class Cloning {
  public:
@@ -150,6 +146,9 @@ class Cloning {
     InstanceRecord record = derive(source_, request_, id_);
     clock_.begin("keys");
     ANYVISOR_TRY(identity_, choose_identity(record));
+    if (identity_ && prepared) {
+      ANYVISOR_TRY(fillers_, make_missing_keys(*identity_, prepared->slots));
+    }
     clock_.begin("boot files");
     ANYVISOR_CHECK(stage_boot_files(workspace_, source_, staged));
     if (request_.identity == CloneIdentity::none && source_.has_seed)
@@ -198,18 +197,7 @@ class Cloning {
   }
 
   Result<std::map<std::string, std::string>> values(const InstanceRecord& record) const {
-    CloneValues values;
-    values.hostname = record.name;
-    values.macs = macs_of(record);
-    if (const auto* key = key_of(*identity_, KeyType::ed25519)) {
-      values.ssh_ed25519_private = key->private_key;
-      values.ssh_ed25519_public = key->public_key;
-    }
-    if (const auto* key = key_of(*identity_, KeyType::ecdsa_p256)) {
-      values.ssh_ecdsa_private = key->private_key;
-      values.ssh_ecdsa_public = key->public_key;
-    }
-    return make_values(values);
+    return make_values({record.name, macs_of(record)}, identity_->host_keys, fillers_);
   }
 
   // Before the clone has a name, since it may take long and others wait for the list of names.
@@ -270,6 +258,7 @@ class Cloning {
   const std::string id_;
   PhaseClock& clock_;
   std::optional<GuestIdentity> identity_;
+  std::vector<SshKey> fillers_;  // of slots that cloud-init will fill
   std::optional<Disk> own_file_;
 };
 

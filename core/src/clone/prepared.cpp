@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "clone/prepared.hpp"
 
-#include <sys/random.h>
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <filesystem>
 
@@ -124,42 +121,6 @@ Result<std::vector<std::string>> PreparedStore::list() const {
 
 namespace {
 
-// `count` letters of `alphabet`, at random.
-Result<std::string> random_text(std::size_t count, std::string_view alphabet) {
-  std::array<unsigned char, 64> bytes{};
-  if (count > bytes.size() || ::getrandom(bytes.data(), count, 0) != static_cast<ssize_t>(count))
-    return fail(ErrorKind::internal, "there are no random numbers");
-  std::string text;
-  for (std::size_t i = 0; i < count; ++i) text += alphabet[bytes[i] % alphabet.size()];
-  return text;
-}
-
-}  // namespace
-
-Result<std::map<std::string, std::string>> make_values(const CloneValues& given) {
-  // Alphabets of 16 and 64: as many letters as divide 256, so that each is as likely as the other.
-  constexpr std::string_view hex = "0123456789abcdef";
-  constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  constexpr std::size_t machine_id_length = 32, initiator_length = 12, host_id_length = 4;
-  std::map<std::string, std::string> values{{"hostname", given.hostname},
-                                            {"ssh-ed25519-private", given.ssh_ed25519_private},
-                                            {"ssh-ed25519-public", given.ssh_ed25519_public},
-                                            {"ssh-ecdsa-private", given.ssh_ecdsa_private},
-                                            {"ssh-ecdsa-public", given.ssh_ecdsa_public},
-                                            {"nvme-uuid", new_random_uuid()}};
-  ANYVISOR_TRY(values["machine-id"], random_text(machine_id_length, hex));
-  ANYVISOR_TRY(values["iscsi-suffix"], random_text(initiator_length, hex));
-  ANYVISOR_TRY(values["host-id"], random_text(host_id_length, letters));
-  for (std::size_t i = 0; i < given.macs.size(); ++i) {
-    const std::string name = "mac" + std::to_string(i);
-    values[name] = values[name + "-dashed"] = given.macs[i];
-    std::ranges::replace(values[name + "-dashed"], ':', '-');
-  }
-  return values;
-}
-
-namespace {
-
 // The appliance works on `overlay`; what it says of the slots is checked against the overlay itself.
 Result<Prepared> generalize(const Workspace& workspace, const IdentityWorker& worker, Disk& overlay,
                             const GeneralizeTask& task, Operation& operation) {
@@ -174,6 +135,7 @@ Result<Prepared> generalize(const Workspace& workspace, const IdentityWorker& wo
   Prepared prepared;
   prepared.base = overlay.backing;
   prepared.distrust = report.distrust;
+  for (const auto& sought : report.slots) prepared.slots.push_back(sought.slot);
   if (prepared.distrust.empty()) {
     auto slots = find_slots(work.disk, std::move(report.slots));
     if (slots)

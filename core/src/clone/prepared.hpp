@@ -25,8 +25,8 @@ struct Prepared {
   std::string base;         // the frozen disk
   std::string generalized;  // the overlay on it in which the slots stand; empty: there is none
   FileStamp stamp;          // of its file
-  std::vector<Slot> slots;
-  std::string distrust;  // why each clone is to be rewritten by itself; empty: the slots serve
+  std::vector<Slot> slots;  // with `distrust` too, without their positions
+  std::string distrust;     // why each clone is to be rewritten by itself; empty: the slots serve
 };
 
 class PreparedStore {
@@ -43,15 +43,6 @@ class PreparedStore {
  private:
   const Workspace& workspace_;
 };
-
-// What stands for these slots' variables in one clone.
-struct CloneValues {
-  std::string hostname;
-  std::vector<std::string> macs;
-  std::string ssh_ed25519_private, ssh_ed25519_public, ssh_ecdsa_private, ssh_ecdsa_public;
-};
-// With new random ids for the rest. Errors: internal.
-Result<std::map<std::string, std::string>> make_values(const CloneValues& values);
 
 struct GeneralizeTask {
   std::string source_name;

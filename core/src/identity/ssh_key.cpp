@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -58,6 +59,16 @@ void put_number(std::string& out, std::size_t value) {
 void put(std::string& out, std::string_view text) {
   put_number(out, text.size());
   out += text;
+}
+
+// A number with its first bit set gets a zero byte before it, or it would be negative.
+void put(std::string& out, const BIGNUM& number) {
+  const auto length = static_cast<std::size_t>(BN_num_bytes(&number));
+  const bool zero = BN_num_bits(&number) % 8 == 0;
+  put_number(out, length + (zero ? 1 : 0));
+  if (zero) out += '\0';
+  out.resize(out.size() + length);
+  BN_bn2bin(&number, reinterpret_cast<unsigned char*>(out.data() + out.size() - length));
 }
 
 std::string to_base64(std::string_view bytes) {
@@ -108,14 +119,23 @@ Result<void> take_ecdsa(EVP_PKEY* key, Parts& parts) {
     put(*out, "nistp256");
     put(*out, point);
   }
-  // A number with its first bit set gets a zero byte before it, or it would be negative.
-  const auto length = static_cast<std::size_t>(BN_num_bytes(number.get()));
-  const bool zero = BN_num_bits(number.get()) % 8 == 0;
-  std::string& out = parts.private_part.text();
-  put_number(out, length + (zero ? 1 : 0));
-  if (zero) out += '\0';
-  out.resize(out.size() + length);
-  BN_bn2bin(number.get(), reinterpret_cast<unsigned char*>(out.data() + out.size() - length));
+  put(parts.private_part.text(), *number);
+  return {};
+}
+
+Result<void> take_rsa(EVP_PKEY* key, Parts& parts) {
+  std::map<std::string_view, Number> numbers;
+  const std::string_view n = OSSL_PKEY_PARAM_RSA_N, e = OSSL_PKEY_PARAM_RSA_E, d = OSSL_PKEY_PARAM_RSA_D,
+                         p = OSSL_PKEY_PARAM_RSA_FACTOR1, q = OSSL_PKEY_PARAM_RSA_FACTOR2,
+                         iqmp = OSSL_PKEY_PARAM_RSA_COEFFICIENT1;
+  for (const auto name : {n, e, d, p, q, iqmp}) {
+    BIGNUM* raw = nullptr;
+    if (EVP_PKEY_get_bn_param(key, name.data(), &raw) != 1) return openssl_failure("cannot read a new RSA key");
+    numbers[name] = Number(raw);
+  }
+  put(parts.public_part, "ssh-rsa");
+  for (const auto name : {e, n}) put(parts.public_part, *numbers[name]);
+  for (const auto name : {n, e, d, iqmp, p, q}) put(parts.private_part.text(), *numbers[name]);
   return {};
 }
 
@@ -181,16 +201,20 @@ SshKey::~SshKey() {
 }
 
 std::string_view short_name(KeyType type) {
-  return type == KeyType::ed25519 ? "ed25519" : "ecdsa";
+  return type == KeyType::ed25519 ? "ed25519" : type == KeyType::ecdsa_p256 ? "ecdsa" : "rsa";
 }
 
 Result<SshKey> make_ssh_key(KeyType type) {
   ERR_clear_error();
-  const Key key(type == KeyType::ed25519 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")
-                                         : EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
+  constexpr std::size_t rsa_bits = 3072;
+  const Key key(type == KeyType::ed25519      ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")
+                : type == KeyType::ecdsa_p256 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")
+                                              : EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", rsa_bits));
   if (!key) return openssl_failure("cannot make an ssh key of type " + std::string(short_name(type)));
   Parts parts;
-  ANYVISOR_CHECK(type == KeyType::ed25519 ? take_ed25519(key.get(), parts) : take_ecdsa(key.get(), parts));
+  ANYVISOR_CHECK(type == KeyType::ed25519      ? take_ed25519(key.get(), parts)
+                 : type == KeyType::ecdsa_p256 ? take_ecdsa(key.get(), parts)
+                                               : take_rsa(key.get(), parts));
   SshKey made;
   made.type = type;
   ANYVISOR_TRY(made.private_key, armour(parts));

@@ -10,9 +10,9 @@
 
 namespace anyvisor {
 
-enum class KeyType { ed25519, ecdsa_p256 };
+enum class KeyType { ed25519, ecdsa_p256, rsa_3072 };  // RSA takes a third of a second to make
 
-// "ed25519" and "ecdsa": as in cloud-init's ssh_keys and in names such as ssh_host_ed25519_key.
+// "ed25519", "ecdsa" and "rsa": as in cloud-init's ssh_keys and in names such as ssh_host_ed25519_key.
 std::string_view short_name(KeyType type);
 
 // One key pair. Its private half is wiped from memory with it; copies that others make are theirs.
@@ -26,8 +26,9 @@ struct SshKey {
 
   KeyType type = KeyType::ed25519;
   std::string private_key;  // "openssh-key-v1" in its armour, without passphrase and comment; ends with a newline.
-                            // ed25519: 387 bytes; ECDSA: 480, or 492 when the number's first bit is set
-  std::string public_key;   // one line without comment and newline: "ssh-ed25519 AAAA..."; 80 bytes, ECDSA 160
+                            // ed25519: 387 bytes; ECDSA: 480, or 492 when the number's first bit is set; RSA: 2562 to
+                            // 2602, by how its numbers begin
+  std::string public_key;   // one line without comment and newline: "ssh-ed25519 AAAA..."; 80 bytes, ECDSA 160, RSA 552
 };
 
 // A new pair. Errors: internal (OpenSSL has no randomness, or lacks the algorithm). [any thread]
