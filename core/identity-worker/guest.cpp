@@ -2,7 +2,6 @@
 #include "guest.hpp"
 
 #include <algorithm>
-#include <array>
 #include <sstream>
 
 #include "guestfs_owned.hpp"
@@ -15,13 +14,6 @@ constexpr const char* whole_disk = "/dev/sda";  // the only one that the applian
 // Without what is on these, a system's identity would be rewritten by half.
 bool has_to_be_there(const std::string& mount_point) {
   return mount_point == "/etc" || mount_point == "/var" || mount_point == "/var/lib";
-}
-
-// Folders of which some unit knows a file.
-bool may_hold_identity(const std::string& mount_point) {
-  return std::ranges::any_of(std::array{"/etc", "/var", "/boot", "/efi"}, [&](const std::string& folder) {
-    return mount_point == folder || mount_point.starts_with(folder + "/");
-  });
 }
 
 }  // namespace
@@ -116,6 +108,9 @@ void Guest::mount_systems(const std::string& root) {
   // Parents before children.
   std::ranges::sort(mounts, {}, [](const auto& mount) { return mount.first.size(); });
   for (const auto& [point, device] : mounts) {
+    const Text type(guestfs_vfs_type(handle_, device.c_str()));
+    // Asked before the mount: once mounted, the superblock's checksum is now and then behind its content.
+    if (type && std::string(type.get()) == "ext4") why_not_this_ext4(device);
     // A link on the way would be followed in the appliance's root.
     const std::string real = point == "/" ? point : real_path(point);
     if (real.empty() || guestfs_mount_options(handle_, "", device.c_str(), real.c_str()) != 0) {
@@ -126,7 +121,6 @@ void Guest::mount_systems(const std::string& root) {
       throw Failure(ErrorKind::unsupported,
                     "the guest's " + point + " (" + device + ") cannot be mounted: " + (why ? why : "no reason given"));
     }
-    const Text type(guestfs_vfs_type(handle_, device.c_str()));
     system_.mounted.push_back({device, type ? type.get() : "", real});
   }
 }
@@ -162,9 +156,11 @@ void Guest::check_fstab() {
   std::istringstream lines(read(fstab.path).value_or(""));
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
-    std::string what, point, type;
+    std::string what, point, type, options;
     if (!(words >> what >> point >> type) || what.starts_with('#') || type == "tmpfs" || !has_to_be_there(point))
       continue;
+    words >> options;
+    if (options.find("nofail") != std::string::npos || options.find("noauto") != std::string::npos) continue;
     if (std::ranges::find(system_.mounted, real_path(point), &FileSystem::mount_point) == system_.mounted.end())
       throw Failure(ErrorKind::unsupported,
                     "the guest's " + point + " (" + what + " in /etc/fstab) cannot be reached on its disk");
@@ -179,6 +175,8 @@ void Guest::mount_again_to_read() {
 
 void Guest::unmount() {
   if (guestfs_umount_all(handle_) != 0) fail_call("unmounting the guest's file systems");
+  for (const auto& mounted : system_.mounted)
+    if (mounted.type == "ext4" && !why_not_this_ext4(mounted.device).empty()) wipe_journal(mounted.device);
   constexpr int everything = 3;
   if (guestfs_sync(handle_) != 0 || guestfs_drop_caches(handle_, everything) != 0) fail_call("flushing the disk");
 }

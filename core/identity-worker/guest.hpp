@@ -47,6 +47,9 @@ struct System {
   std::vector<FileSystem> mounted;  // root first
 };
 
+// Is it mounted on a folder of which some unit knows a file?
+bool may_hold_identity(const std::string& mount_point);
+
 // Where a file's content begins on the whole disk; or why it may not be placed by its bytes there (DESIGN.md, 'Clone').
 struct Place {
   std::string why_not;  // empty: it may
@@ -128,6 +131,7 @@ class Guest {
   const Ground& ground_of(const std::string& device);
   std::optional<std::uint64_t> position_of(const std::string& device, std::uint64_t offset, std::size_t length);
   const std::string& why_not_this_ext4(const std::string& device);
+  void wipe_journal(const std::string& device);
 
   const std::string disk_, format_;
   const bool emulate_;

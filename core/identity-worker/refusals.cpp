@@ -43,6 +43,12 @@ std::vector<std::string> swap_files(Guest& guest) {
 
 }  // namespace
 
+bool may_hold_identity(const std::string& mount_point) {
+  return std::ranges::any_of(std::array{"/etc", "/var", "/boot", "/efi"}, [&](const std::string& folder) {
+    return mount_point == folder || mount_point.starts_with(folder + "/");
+  });
+}
+
 void Guest::refuse_encrypted() {
   for (const auto& [device, type] : contents())
     if (type == "crypto_LUKS" || type == "BitLocker")

@@ -12,7 +12,7 @@ from identity.disks import MEBIBYTE, empty, need, tool
 class Ext4:
     kind = "ext4"
 
-    def __init__(self, *options, size=64 * MEBIBYTE):
+    def __init__(self, *options, size=32 * MEBIBYTE):
         self.options, self.size = options, size
 
     def make(self, image, tree, label):
@@ -30,6 +30,29 @@ class Ext4:
         text = tool("debugfs", "-R", f"stat {path}", image)
         mode = re.search(r"Mode:\s+(\d+)", text)
         return (int(mode.group(1), 8), *map(int, re.search(r"User:\s+(\d+)\s+Group:\s+(\d+)", text).groups())), text
+
+
+def leave_in_journal(image, path, content):
+    """As a crash leaves it: new content of a file of one block, in the journal and not yet in its place."""
+    block, size = tool("debugfs", "-R", f"bmap {path} 0", image).strip(), _block_size(image)
+    with open(image + ".block", "wb") as file:
+        file.write(content.encode().ljust(size, b"\0"))
+    with open(image + ".script", "w", encoding="ascii") as file:
+        file.write(f"jo\njw -b {block} {image}.block\njc\n")
+    tool("debugfs", "-w", "-f", image + ".script", image)
+    check("needs_recovery" in tool("dumpe2fs", "-h", image), "there is nothing in the journal")
+
+
+def leave_behind_in_journal(image, content):
+    """As file data that was written long ago stands in a journal that keeps it, with nothing to be done any more."""
+    block = int(tool("debugfs", "-R", "bmap <8> 100", image))
+    with open(image, "r+b") as file:
+        file.seek(block * _block_size(image))
+        file.write(content)
+
+
+def _block_size(image):
+    return int(re.search(r"Block size:\s+(\d+)", tool("dumpe2fs", "-h", image)).group(1))
 
 
 class Xfs:

@@ -8,6 +8,7 @@ from harness.suite import check
 from identity import disks
 
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
+MAC = "52:54:00:12:34:56"
 NAME = "web"
 
 
@@ -36,6 +37,8 @@ def make_tree(root, fstab="LABEL=root / ext4 defaults 0 1\n"):
         disks.tool("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "", "-f", f"{root}/etc/ssh/ssh_host_{kind}_key")
     put(root, "etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.1993-08.org.debian:01:6d4e1234abcd\n", 0o600)
     put(root, "etc/nvme/hostid", "11111111-2222-3333-4444-555555555555\n")
+    put(root, "etc/systemd/network/10-lan.network", f"[Match]\nMACAddress={MAC}\n")
+    put(root, "etc/note", "before\n")
     put(root, "home/ada/notes", "kept byte by byte\n" * 1000)
 
 

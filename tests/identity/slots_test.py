@@ -13,7 +13,7 @@ from harness import suite  # noqa: E402
 from harness.home import Home  # noqa: E402
 from harness.suite import Skip, check  # noqa: E402
 from identity import disks, layout, worker  # noqa: E402
-from identity.filesystems import Btrfs, Ext4, Xfs  # noqa: E402
+from identity.filesystems import Btrfs, Ext4, Xfs, leave_behind_in_journal, leave_in_journal  # noqa: E402
 
 LAUNCH = 300  # seconds that libguestfs may take on a busy machine
 
@@ -98,7 +98,7 @@ def every_trusted_file_system_in_one_guest():
 
     with Home() as home:
         made = layout.Layout(os.path.join(home.base, "made"), [
-            layout.Volume("/", Ext4("-b", "4096")),
+            layout.Volume("/", Ext4("-b", "4096"), after=lambda image: leave_in_journal(image, "/etc/note", "after\n")),
             layout.Volume("/etc/ssh", Ext4("-b", "1024"), after=label_and_owner),
             layout.Volume("/etc/iscsi", Ext4("-O", "bigalloc", "-C", "65536")),
             layout.Volume("/etc/nvme", Ext4("-O", "^has_journal")),
@@ -106,6 +106,7 @@ def every_trusted_file_system_in_one_guest():
             layout.Volume("/home", Xfs()),
             layout.Volume("/var", Ext4("-b", "2048"))])
         seen = clone_twice_by_slots(home, made)
+        check(seen.read("/etc/note").startswith("after\n"), f"the source's journal was not replayed: {seen.read('/etc/note')!r}")
         (mode, owner, group), text = seen.status("/etc/ssh/ssh_host_ed25519_key")
         check((mode & 0o7777, owner, group) == (0o640, 0, 42), f"mode, owner or group of a key have changed: {text}")
         check("sshd_key_t" in text, f"the label is lost: {text}")
@@ -127,6 +128,17 @@ def what_is_not_trusted_is_rewritten_instead():
 
     def journal_by_default(image):
         disks.tool("tune2fs", "-o", "journal_data", image)
+        leave_behind_in_journal(image, b"\n".join(made_keys))
+
+    def journal_by_mount_options(image):
+        disks.tool("tune2fs", "-E", "mount_opts=data=journal", image)
+
+    made_keys = []
+
+    def note_keys(root):
+        for kind in ("ed25519", "ecdsa", "rsa"):
+            with open(os.path.join(root, f"etc/ssh/ssh_host_{kind}_key"), "rb") as file:
+                made_keys.append(file.read())
 
     with Home() as home:
         made = layout.Layout(os.path.join(home.base, "made"), [
@@ -134,11 +146,13 @@ def what_is_not_trusted_is_rewritten_instead():
             layout.Volume("/etc/ssh", Ext4("-O", "inline_data")),
             layout.Volume("/etc/iscsi", Ext4(), after=keep_in_journal),
             layout.Volume("/etc/nvme", Btrfs()),
-            layout.Volume("/var/lib/dbus", Ext4(), wrap="md")])
+            layout.Volume("/etc/systemd/network", Ext4(), after=journal_by_mount_options),
+            layout.Volume("/var/lib/dbus", Ext4(), wrap="md")], change=note_keys)
         reasons = {}
         for slot in worker.ask(home.base, made.path, "generalize")["slots"]:
             reasons.setdefault(slot["path"].rsplit("/", 1)[0], slot["distrust"])
         for folder, reason in {"/etc": "data in the journal", "/etc/ssh": "inline_data", "/etc/iscsi": "chattr +j", "/etc/nvme": "btrfs",
+                               "/etc/systemd/network": "data in the journal",
                                "/var/lib/dbus": "no plain disk"}.items():
             check(reason in reasons[folder], f"{folder}: {reasons}")
         source_of(home, made)

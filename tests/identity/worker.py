@@ -18,7 +18,7 @@ def ask(folder, disk, action="describe", **more):
     disks.tool("qemu-img", "create", "-q", "-f", "qcow2", "-b", disk, "-F", "raw", overlay)
     with open(request, "w", encoding="utf-8") as file:
         json.dump({"action": action, "disk": {"path": overlay, "format": "qcow2"}, "emulate": True,
-                   "source": {"name": layout.NAME, "macs": []}, "skip": [], "variables": {}, **more}, file)
+                   "source": {"name": layout.NAME, "macs": [layout.MAC]}, "skip": [], "variables": {}, **more}, file)
     said = disks.tool(WORKER, limit=LAUNCH, ok=(0, 1), stdin=request)
     check(said, f"{WORKER} says nothing")
     reply = json.loads(said)
