@@ -13,7 +13,7 @@ function(anyvisor_add_process_test name label seconds processors script)
   math(EXPR limit "${seconds} * ${ANYVISOR_TEST_TIME_FACTOR}")
   set_tests_properties(${name} PROPERTIES
     LABELS ${label} TIMEOUT ${limit} PROCESSORS ${processors} SKIP_RETURN_CODE 77
-    ENVIRONMENT "ANYVISOR_CLI=${ANYVISOR_STAGE}/bin/anyvisor;ANYVISOR_TINY_GUEST=${PROJECT_BINARY_DIR}/guests/tiny.elf;ANYVISOR_TEST_TIME_FACTOR=${ANYVISOR_TEST_TIME_FACTOR}")
+    ENVIRONMENT "ANYVISOR_CLI=${ANYVISOR_STAGE}/bin/anyvisor;ANYVISOR_TINY_GUEST=${PROJECT_BINARY_DIR}/guests/tiny.elf;ANYVISOR_DISK_GUEST=${PROJECT_BINARY_DIR}/guests/disk.img;ANYVISOR_TEST_TIME_FACTOR=${ANYVISOR_TEST_TIME_FACTOR}")
 endfunction()
 
 # anyvisor_add_debian_test(NAME SECONDS PROCESSORS SCRIPT [ARGUMENT...]): one that needs a real Debian guest. Label debian.

@@ -82,14 +82,15 @@ int run_clone(Session& session, const Arguments& arguments) {
   for (unsigned number = 0; number < count; ++number) {
     auto result = session.perform("cloning " + request.source,
                                   [&](Operation& operation) { return manager.clone(request, operation); });
+    if (result) {
+      session.tell("Cloned " + request.source + " as " + result->name);
+      if (!result->warning.empty()) warn(result->warning, session.json());
+    }
     if (result && arguments.has("start")) {
       const std::string id = result->id, name = result->name;
-      session.tell("Cloned " + request.source + " as " + name);
       result =
           session.perform("starting " + name, [&](Operation& operation) { return manager.start(id, {}, operation); });
       if (result) session.tell("Started " + name);
-    } else if (result) {
-      session.tell("Cloned " + request.source + " as " + result->name);
     }
     // What is made stays; a Failed would hide it.
     if (!result) {
@@ -170,8 +171,10 @@ constexpr std::array clone_options{
 };
 
 constexpr const char* clone_details =
-    "The source has to be stopped. Its data is shared, not copied: a clone is there in milliseconds, whatever its "
-    "size.\n"
+    "The source's data is shared, not copied: a clone is there in milliseconds, whatever its size. A source that runs\n"
+    "goes on running: its disk is caught in one moment, with the guest's file systems frozen where its agent answers,\n"
+    "else as after a power cut; a file system's journal mends that at the clone's first mount, and the result says "
+    "so.\n"
     "Only the first clone of a source that has changed takes longer, as its disk is looked into; 'prepare' does that\n"
     "ahead of time. A clone has its own name, MAC addresses, machine id, ssh host keys and so on; what the guest's "
     "users\n"
@@ -191,7 +194,7 @@ constexpr const char* compact_details =
 
 extern const Command clone_command, prepare_command, compact_command, identity_list_command;
 constinit const Command clone_command{
-    "Instances",   "clone", nullptr, "SOURCE",      "Make machines like a stopped one, with identities of their own",
+    "Instances",   "clone", nullptr, "SOURCE",      "Make machines like another, with identities of their own",
     clone_details, 1,       1,       clone_options, run_clone};
 constinit const Command prepare_command{
     "Instances",     "prepare", nullptr,    "NAME...", "Make the next clone of stopped machines quick",

@@ -57,6 +57,8 @@ std::string disk_line(const InstanceInfo& info) {
 std::string clone_line(const InstanceInfo& info) {
   std::string text = info.clone_strategy;
   if (!info.clone_identity.empty()) text += (text.empty() ? "" : ", ") + ("identity: " + info.clone_identity);
+  if (!info.clone_consistency.empty() && info.clone_consistency != "stopped")
+    text += ", " + with_reason(info.clone_consistency, info.clone_consistency_reason);
   return text;
 }
 

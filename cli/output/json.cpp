@@ -83,6 +83,8 @@ json::Value to_json(json::Document& document, const InstanceInfo& info) {
       {"cloned_from", info.cloned_from},
       {"clone_strategy", info.clone_strategy},
       {"clone_identity", info.clone_identity},
+      {"clone_consistency", info.clone_consistency},
+      {"clone_consistency_reason", info.clone_consistency_reason},
       {"last_operation", info.last_operation},
       {"warning", info.warning},
   };

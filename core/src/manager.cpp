@@ -62,7 +62,10 @@ Result<InstanceInfo> Manager::clone(const CloneRequest& request, Operation& oper
   PhaseClock clock(operation);
   ANYVISOR_TRY(std::string id, anyvisor::clone(state_->workspace, request, clock));
   clock.close();
-  return anyvisor::info(state_->workspace, id);
+  ANYVISOR_TRY(auto info, anyvisor::info(state_->workspace, id));
+  if (!info.clone_consistency_reason.empty())
+    info.warning = "the disk of \"" + info.name + "\" is as after a power cut: " + info.clone_consistency_reason;
+  return info;
 }
 
 Result<std::vector<IdentityChange>> Manager::plan_clone(const CloneRequest& request, Operation& operation) {

@@ -5,8 +5,13 @@
 #include <anyvisor/plugin.hpp>
 
 #include "descriptor.hpp"
+#include "qmp_client.hpp"
 
 namespace anyvisor::qemu {
+
+// Whether something in the guest has the channel open: as QEMU knows it, without a word to the guest. Failures as
+// QmpClient's.
+bool agent_listens(const sdk::Context& context, QmpClient& client);
 
 // Asks the agent to power the guest off. `socket`: connected to the channel, which has one client at a time. Returns
 // once it was asked and has not said no within a second. Failures: NOT_READY (nobody answers within two seconds),

@@ -5,6 +5,7 @@
 
 #include "accelerator.hpp"
 #include "disk_nodes.hpp"
+#include "file_system_freeze.hpp"
 #include "firmware.hpp"
 #include "guest_agent.hpp"
 #include "guest_memory.hpp"
@@ -80,6 +81,7 @@ std::string QemuMachine::create(const sdk::Context& context, std::string_view re
   LaunchFacts facts = gather_facts(context, accelerator_reason);
   session_.reset();
 
+  forget_freeze(folder());
   folder().make_logs_folder();
   memory_ = document_.memory_in_file ? make_memory_file(folder(), document_.memory) : make_memfd(document_.memory);
   Descriptor qmp = folder().listen(qmp_socket);
@@ -149,7 +151,9 @@ std::string QemuMachine::adopt(const sdk::Context& context, std::string_view) {
   // QEMU serves one QMP client at a time. The connection of a plugin-host that has just died is gone as soon as QEMU's
   // main loop looks at it; until then this one waits in the queue, and its first answer comes late.
   session_.reset();
-  return converse(context, [&](VmmSession& vmm) { return render(vmm.query(context)); });
+  std::string reply = converse(context, [&](VmmSession& vmm) { return render(vmm.query(context)); });
+  if (const std::string told = thaw_what_was_left(folder()); !told.empty()) host_.log(ANYVISOR_LOG_WARNING, told);
+  return reply;
 }
 
 std::string QemuMachine::boot(const sdk::Context& context, std::string_view) {
@@ -207,12 +211,7 @@ std::string QemuMachine::shutdown(const sdk::Context& context, std::string_view 
 }
 
 std::string QemuMachine::ask_agent_to_shut_down(const sdk::Context& context, VmmSession& vmm) {
-  json::Document devices = vmm.client().execute(context, "query-chardev");
-  bool open = false;
-  if (devices.IsArray())
-    for (const auto& device : devices.GetArray())
-      if (json::string_or(device, "label") == "agent") open = json::bool_or(device, "frontend-open", false);
-  if (!open)
+  if (!agent_listens(context, vmm.client()))
     throw sdk::Failure(ANYVISOR_NOT_READY, "no guest agent runs in the guest")
         .hint("install qemu-guest-agent in it, or use acpi");
   shut_down_by_agent(context, folder().connect(agent_socket));
@@ -254,9 +253,16 @@ std::string QemuMachine::fork(const sdk::Context&, std::string_view) {
 std::string QemuMachine::snapshot_disk(const sdk::Context& context, std::string_view request_text) {
   json::Document request = parse_object(request_text, "the request");
   return converse(context, [&](VmmSession& vmm) {
-    switch_to_overlay(context, vmm.client(), request);
+    const LiveSnapshot done = switch_to_overlay(context, vmm.client(), folder(), request);
     vmm.follow_events();
-    return render(vmm.query(context));
+    // Known, not asked for: a call that was cancelled meanwhile has its answer all the same.
+    if (vmm.known().state == "unknown") vmm.query(context);
+    json::Document reply = json::make_object();
+    json::set(reply, reply, "state", vmm.known().state);
+    json::set(reply, reply, "switched", done.switched);
+    json::set(reply, reply, "frozen", done.frozen);
+    if (done.switched && !done.frozen) json::set(reply, reply, "frozen_reason", done.why_not_frozen);
+    return json::render(reply);
   });
 }
 

@@ -94,13 +94,17 @@ def live_disk_snapshot(subject):
         machine.start()
         machine.wait_for_writes()
         frozen, top = machine.chain[0], machine.overlay("snapshot.qcow2")
-        machine.call("machine.snapshot_disk", disk="root", overlay=top)
+        reply = machine.call("machine.snapshot_disk", disk="root", overlay=top, freeze=True)
         at_snapshot = digest(frozen)
+        check(reply.get("switched") is True, f"the answer to a snapshot: {reply}")
+        check(reply.get("frozen") is False and reply.get("frozen_reason"), f"no file system could be frozen: {reply}")
         machine.wait_for_writes(10)
         time.sleep(0.2)
         check(digest(frozen) == at_snapshot, "the frozen file was written to after the snapshot")
         check(b"!" not in machine.console(), "the guest could not write")
         machine.expect("running")
+        again = machine.call("machine.snapshot_disk", disk="root", overlay=top)
+        check(again.get("switched") is False, f"it was on that overlay already: {again}")
         machine.terminate(force=False)
         kept, now = machine.written(frozen), machine.written(top)
         check(kept and now and now >= kept + 5, f"the frozen file holds {kept}, the new overlay {now}")
@@ -113,4 +117,24 @@ def live_disk_snapshot(subject):
         check(machine.written(top) > now, "the next start does not go on from the new overlay")
 
 
-STEPS = [disk_writes_persist, chain_with_relative_names, read_only_disk, live_disk_snapshot]
+def disk_snapshot_of_a_paused_guest(subject):
+    """It goes on afterwards where it stood, on the new overlay."""
+    with DiskMachine(subject, overlays=1) as machine:
+        for capability in ("snapshot_disk", "pause"):
+            subject.need(capability)
+        machine.start()
+        machine.wait_for_writes()
+        machine.call("machine.pause")
+        frozen, top = machine.chain[0], machine.overlay("paused.qcow2")
+        reply = machine.call("machine.snapshot_disk", disk="root", overlay=top)
+        check(reply.get("state") == "paused" and reply.get("switched") is True, f"the answer to a snapshot: {reply}")
+        at_snapshot = digest(frozen)
+        machine.call("machine.resume")
+        machine.wait_for_writes()
+        check(digest(frozen) == at_snapshot, "the frozen file was written to after the snapshot")
+        machine.terminate(force=False)
+        check(machine.written(top) > machine.written(frozen), "the new overlay holds no newer number")
+
+
+STEPS = [disk_writes_persist, chain_with_relative_names, read_only_disk, live_disk_snapshot,
+         disk_snapshot_of_a_paused_guest]

@@ -16,6 +16,10 @@ class OnSource:
     victims = ("anyvisor", "plugin-host")
     needed = ("anyvisor",)
 
+    def covers(self, _point):
+        """Whether the sweep kills there."""
+        return True
+
     def prepare_home(self, home):
         clones.use_stand_in(home)
         clones.import_image(home)

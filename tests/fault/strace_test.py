@@ -24,8 +24,9 @@ set -e
 "$@" launch with-disk --name guest --memory 32M --network user --publish 0:80
 "$@" stop guest --force
 "$@" start guest
+"$@" clone guest --identity none --name running
 "$@" stop guest --timeout 1
-"$@" delete guest
+"$@" delete guest running
 "$@" launch with-disk --name guest --memory 32M --network none --cloud-init "$USER_DATA"
 "$@" delete guest --force
 """

@@ -19,12 +19,12 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from fault import clone_operations, invariants, operations  # noqa: E402
+from fault import clone_operations, invariants, live_clone_operation, operations  # noqa: E402
 from harness import points, processes, suite  # noqa: E402
 from harness.home import Home  # noqa: E402
 from harness.suite import check, seconds  # noqa: E402
 
-OPERATIONS = {**operations.OPERATIONS, **clone_operations.OPERATIONS}
+OPERATIONS = {**operations.OPERATIONS, **clone_operations.OPERATIONS, **live_clone_operation.OPERATIONS}
 # A plugin-host may be older than the operation: it has its orders from the commands that came before.
 ARMED_EARLY = ("plugin-host",)
 
@@ -145,7 +145,7 @@ def sweep(arguments):
     per_program = {name: sum(point.program == name for point in recorded) for name in sorted({p.program for p in recorded})}
     print(f"{arguments.operation}: {len(recorded)} points ({', '.join(f'{n} in {name}' for name, n in per_program.items())})",
           flush=True)
-    chosen = [(index, point) for index, point in enumerate(recorded) if arguments.only in str(point)]
+    chosen = [(index, point) for index, point in enumerate(recorded) if arguments.only in str(point) and operation.covers(point)]
     with tempfile.TemporaryDirectory(prefix="anyvisor-sweep-") as shared:
         share_out(arguments, chosen, shared)
 

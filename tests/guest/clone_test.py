@@ -118,9 +118,6 @@ def names_and_refusals():
         refused("already_exists", ["web-clone1"], "web", "--name", "web-clone1")
         refused("invalid_argument", ["/name"], "web", "--name", "-bad-")
         refused("invalid_argument", ["/disk"], "web", "--disk", "4k")
-        home.run("start", "web")
-        refused("invalid_state", ["Running", "anyvisor stop web"], "web")
-        home.run("stop", "--force", "web")
         wrong = home.run("clone", "web", "--count", "2", "--name", "two", ok=False)
         check(wrong.code == 1 and "--count" in wrong.err, str(wrong))
         changed = (before ^ home.files()) - {path for path in home.files() if "/logs" in path or "process.json" in path}

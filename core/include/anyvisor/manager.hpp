@@ -123,7 +123,10 @@ struct InstanceInfo {
   std::string folder, console_log, vmm_log, host_log;
   std::string cloned_from, clone_strategy,
       clone_identity;  // of a clone: "web", "overlay"|"reflink"|"copy", "slots"|"rewrite"|"seed"|"none"
-  std::string user;    // who exec, shell and copy log in as; empty: this guest has no such login
+  // Of a clone, what the source's disk was caught in: "stopped", "file-systems-frozen" (by the running guest itself),
+  // "crash-consistent" (as after a power cut; the reason says why only that).
+  std::string clone_consistency, clone_consistency_reason;
+  std::string user;  // who exec, shell and copy log in as; empty: this guest has no such login
   std::vector<EndpointInfo> endpoints;
   std::vector<Phase> last_phases;  // of the last operation
   std::string last_operation;
@@ -191,11 +194,13 @@ class ANYVISOR_API Manager {
   // Makes an instance and starts it; a failed or killed launch leaves nothing. Errors: not_found (image, backend),
   // already_exists (name), invalid_argument (name, size: `field` says which), unsupported, exhausted, backend_failed.
   Result<InstanceInfo> launch(const LaunchRequest& request, Operation& operation);
-  // Makes a stopped machine out of a stopped one: a disk of its own over the same data, an identity of its own. The
-  // first clone of a changed source takes seconds (`prepare` does that part ahead of time), the next ones milliseconds.
-  // A failed or killed clone leaves nothing, and the source as it was. Errors: not_found, ambiguous, already_exists
-  // (name), invalid_argument, invalid_state (it is not stopped), unsupported (its disk cannot be rewritten: the
-  // reason), unavailable (libguestfs), exhausted, busy.
+  // Makes a stopped machine out of one: a disk of its own over the same data, an identity of its own. A source that
+  // runs goes on running: its disk is caught in one moment, with the guest's file systems frozen where its agent
+  // answers, else as after a power cut (InstanceInfo::clone_consistency, and `warning`). The first clone of a changed
+  // source takes seconds (`prepare` does that part ahead of time), the next ones milliseconds. A failed or killed clone
+  // leaves nothing, and the source as it was. Errors: not_found, ambiguous, already_exists (name), invalid_argument,
+  // invalid_state (its VMM does not answer), unsupported (its disk cannot be rewritten, or not be switched while it
+  // runs: the reason), unavailable (libguestfs), exhausted, busy.
   Result<InstanceInfo> clone(const CloneRequest& request, Operation& operation);
   // What `clone` would write, remove and leave in the guest; changes nothing.
   Result<std::vector<IdentityChange>> plan_clone(const CloneRequest& request, Operation& operation);

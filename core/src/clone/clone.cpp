@@ -5,6 +5,7 @@
 #include "clone/clone_values.hpp"
 #include "clone/own_file.hpp"
 #include "clone/prepared.hpp"
+#include "clone/source.hpp"
 #include "clone/source_disk.hpp"
 #include "host/ask_plugin.hpp"
 #include "identity/cloud_config.hpp"
@@ -37,16 +38,6 @@ Result<void> check_request(const CloneRequest& request) {
     return fail(ErrorKind::invalid_argument, "--keep chooses among what --identity full does",
                 "leave one of the two out", "/keep");
   return {};
-}
-
-// The source, stopped and locked. `what`: for the message.
-Result<LockedInstance> lock_source(const Workspace& workspace, const std::string& name, const std::string& what) {
-  ANYVISOR_TRY(LockedInstance source, lock_instance(workspace, name));
-  const State state = observe(workspace, source.record).state;
-  if (state == State::stopped) return source;
-  return fail(ErrorKind::invalid_state,
-              "cannot " + what + " \"" + source.record.name + "\": it is " + std::string(state_name(state)),
-              "stop it first: anyvisor stop " + source.record.name);
 }
 
 // "web" > "web-clone1": the lowest number that is free. The name is cut where it would become too long.
@@ -98,6 +89,8 @@ InstanceRecord derive(const InstanceRecord& source, const CloneRequest& request,
   record.cloned_from = source.name;
   record.clone_strategy.clear();
   record.clone_identity = "none";
+  record.clone_consistency.clear();
+  record.clone_consistency_reason.clear();
   record.last_operation.clear();
   record.last_phases.clear();
   return record;
@@ -159,6 +152,8 @@ class Cloning {
                                                                                     : "rewrite";
     if (disk) {
       record.disk = new_id();
+      record.clone_consistency = disk->top.consistency;
+      record.clone_consistency_reason = disk->top.consistency_reason;
       ANYVISOR_CHECK(make_own_file_if_chosen(record, *disk, prepared));
       record.clone_strategy = strategy_name(disk->chosen.strategy);
       clock_.note("strategy: " + record.clone_strategy + ", as " + disk->chosen.reason);
@@ -284,9 +279,10 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
     std::optional<Prepared> prepared;
     const std::string id = new_id();
     ANYVISOR_TRY(StagedFolder staged, StagedFolder::make(workspace, id));  // keeps collections away from here on
-    ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, request.source, "clone"));
+    ANYVISOR_TRY(CloneSource found, lock_source(workspace, request.source));
+    LockedInstance& locked = found.locked;
     if (!locked.record.disk.empty()) {
-      ANYVISOR_TRY(disk, take_source_disk(workspace, locked, request, clock));
+      ANYVISOR_TRY(disk, take_source_disk(workspace, locked, found.state, request, clock));
     }
     InstanceRecord source = locked.record;
     const bool is_frozen = !disk || disk->chosen.overlays;
@@ -322,9 +318,9 @@ Result<void> prepare(const Workspace& workspace, const std::string& instance, Ph
     ANYVISOR_TRY(StagedFolder mark, StagedFolder::make(workspace, new_id()));
     InstanceRecord source;
     {
-      ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, instance, "prepare"));
+      ANYVISOR_TRY(LockedInstance locked, lock_stopped_source(workspace, instance, "prepare"));
       if (locked.record.disk.empty()) return mark.discard();
-      ANYVISOR_TRY(disk, take_source_disk(workspace, locked, {}, clock));
+      ANYVISOR_TRY(disk, take_source_disk(workspace, locked, State::stopped, {}, clock));
       if (!disk->chosen.overlays)
         return fail(ErrorKind::unsupported,
                     "there is nothing to prepare for \"" + locked.record.name + "\": " + disk->chosen.reason,
@@ -348,7 +344,7 @@ Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const
   ANYVISOR_CHECK(check_request(request));
   ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));
   recover_unfinished(workspace);
-  ANYVISOR_TRY(LockedInstance locked, lock_source(workspace, request.source, "clone"));
+  ANYVISOR_TRY(LockedInstance locked, lock_stopped_source(workspace, request.source, "look into"));
   if (locked.record.disk.empty() || request.identity != CloneIdentity::full) return std::vector<IdentityChange>();
   ANYVISOR_TRY(StagedFolder mark, StagedFolder::make(workspace, new_id()));  // as in prepare
   ANYVISOR_TRY(Disk top, workspace.disks.read(locked.record.disk));

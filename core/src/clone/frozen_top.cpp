@@ -12,7 +12,7 @@ Result<FrozenTop> freeze_top(const Workspace& workspace, LockedInstance& source)
     if (unchanged) {
       ANYVISOR_TRY(Disk below, workspace.disks.read(top.backing));
       ANYVISOR_CHECK(workspace.disks.freeze(below));
-      return FrozenTop{std::move(below), top.virtual_size};
+      return FrozenTop{std::move(below), top.virtual_size, was_stopped, {}};
     }
   }
   // The order: the new overlay is nobody's until instance.json names it, and the old top is frozen only when the source
@@ -26,7 +26,7 @@ Result<FrozenTop> freeze_top(const Workspace& workspace, LockedInstance& source)
     source.record = std::move(record);
     ANYVISOR_CHECK(workspace.disks.freeze(top));
   }
-  return FrozenTop{std::move(top), size};
+  return FrozenTop{std::move(top), size, was_stopped, {}};
 }
 
 }  // namespace anyvisor

@@ -2,6 +2,7 @@
 #include "clone/source_disk.hpp"
 
 #include "clone/compact.hpp"
+#include "clone/live_top.hpp"
 #include "host/ask_plugin.hpp"
 
 namespace anyvisor {
@@ -16,10 +17,28 @@ Result<std::vector<std::string>> backend_formats(const Workspace& workspace, con
   return json::strings_or_empty(report, "disk_formats");
 }
 
+// Whether a top that a VMM writes to is empty cannot be seen in its file: it counts.
+Result<SourceDisk> take_live_disk(const Workspace& workspace, LockedInstance& source, ChosenStrategy chosen,
+                                  const CloneRequest& request, PhaseClock& clock) {
+  const std::string& name = source.record.name;
+  if (!chosen.overlays)
+    return fail(ErrorKind::unsupported,
+                "cannot clone \"" + name + "\" while it runs: its backend takes no disks that stand on others",
+                "stop it first: anyvisor stop " + name);
+  ANYVISOR_TRY(const auto chain, workspace.disks.chain(source.record.disk));
+  if (chain.size() + 1 + (request.identity == CloneIdentity::full ? 1 : 0) > longest_chain)
+    return fail(ErrorKind::exhausted,
+                "cannot clone \"" + name + "\" while it runs: its disk stands on " + std::to_string(chain.size() - 1) +
+                    " others already",
+                "stop it; a clone then merges them, and so does 'anyvisor compact " + name + "'");
+  ANYVISOR_TRY(FrozenTop frozen, freeze_live_top(workspace, source, clock));
+  return SourceDisk{std::move(frozen), std::move(chosen), false};
+}
+
 }  // namespace
 
-Result<SourceDisk> take_source_disk(const Workspace& workspace, LockedInstance& source, const CloneRequest& request,
-                                    PhaseClock& clock) {
+Result<SourceDisk> take_source_disk(const Workspace& workspace, LockedInstance& source, State state,
+                                    const CloneRequest& request, PhaseClock& clock) {
   ANYVISOR_TRY(Disk top, workspace.disks.read(source.record.disk));
   if (request.disk != 0 && request.disk < top.virtual_size)
     return fail(ErrorKind::invalid_argument,
@@ -29,9 +48,10 @@ Result<SourceDisk> take_source_disk(const Workspace& workspace, LockedInstance& 
   ANYVISOR_TRY(ChosenStrategy chosen, choose_strategy(request.strategy, top.format, [&] {
                  return backend_formats(workspace, source.record.backend, clock.operation());
                }));
+  if (state != State::stopped) return take_live_disk(workspace, source, std::move(chosen), request, clock);
   if (!chosen.overlays) {
     const std::uint64_t size = top.virtual_size;
-    return SourceDisk{{std::move(top), size}, std::move(chosen), false};
+    return SourceDisk{{std::move(top), size, was_stopped, {}}, std::move(chosen), false};
   }
   ANYVISOR_TRY(const bool too_long,
                clone_is_too_long(workspace, source.record, request.identity == CloneIdentity::full));

@@ -111,6 +111,9 @@ std::string render(const InstanceRecord& record) {
     json::set(document, clone, "source", record.cloned_from);
     json::set(document, clone, "strategy", record.clone_strategy);
     json::set(document, clone, "identity", record.clone_identity);
+    if (!record.clone_consistency.empty()) json::set(document, clone, "consistency", record.clone_consistency);
+    if (!record.clone_consistency_reason.empty())
+      json::set(document, clone, "consistency_reason", record.clone_consistency_reason);
     json::set_value(document, root, "clone", std::move(clone));
   }
   if (auto hardware = json::parse_object(record.hardware, "hardware"))
@@ -168,6 +171,8 @@ Result<InstanceRecord> parse_instance(std::string_view text, std::string_view wh
     record.cloned_from = json::string_or(*clone, "source");
     record.clone_strategy = json::string_or(*clone, "strategy");
     record.clone_identity = json::string_or(*clone, "identity");
+    record.clone_consistency = json::string_or(*clone, "consistency");
+    record.clone_consistency_reason = json::string_or(*clone, "consistency_reason");
   }
   if (const auto* hardware = json::object_or_null(document, "hardware")) record.hardware = json::render(*hardware);
   record.last_operation = json::string_or(document, "last_operation");

@@ -37,6 +37,8 @@ struct InstanceRecord {
   // of its own
   // ("slots", "rewrite", "seed", "none").
   std::string cloned_from, clone_strategy, clone_identity;
+  // What the source's disk was caught in (frozen_top.hpp), and why only in that.
+  std::string clone_consistency, clone_consistency_reason;
   std::string hardware = "{}";  // JSON, as the backend said at the first create: the guest keeps the same hardware
   std::string last_operation;
   std::vector<Phase> last_phases;

@@ -85,7 +85,7 @@ Result<json::Document> MachineControl::call(const std::string& method, const jso
   return reply;
 }
 
-Result<json::Document> MachineControl::check_capabilities(Operation& operation) {
+Result<json::Document> MachineControl::report(Operation& operation) {
   ANYVISOR_TRY(auto machine, make_machine_document(*workspace_, record_));
   auto params = json::make_object();
   json::set(params, params, "plugin", record_.backend);
@@ -93,7 +93,11 @@ Result<json::Document> MachineControl::check_capabilities(Operation& operation) 
   json::Value request(rapidjson::kObjectType);
   json::set_copy(params, request, "machine", machine);
   json::set_value(params, params, "request", std::move(request));
-  ANYVISOR_TRY(auto report, call("backend.capabilities", params, capabilities_limit, operation));
+  return call("backend.capabilities", params, capabilities_limit, operation);
+}
+
+Result<json::Document> MachineControl::check_capabilities(Operation& operation) {
+  ANYVISOR_TRY(auto report, this->report(operation));
   const auto* capabilities = json::object_or_null(report, "capabilities");
   const auto require = [&](const char* needed, const char* what) -> Result<void> {
     const auto* answer = capabilities ? json::object_or_null(*capabilities, needed) : nullptr;
@@ -137,6 +141,41 @@ Result<std::string> MachineControl::create(Operation& operation) {
 Result<void> MachineControl::boot(Operation& operation) {
   ANYVISOR_CHECK(call("machine.boot", json::make_object(), hop_limit, operation));
   return {};
+}
+
+Result<void> MachineControl::pause(Operation& operation) {
+  ANYVISOR_CHECK(call("machine.pause", json::make_object(), hop_limit, operation));
+  return {};
+}
+
+Result<void> MachineControl::resume(Operation& operation) {
+  ANYVISOR_CHECK(call("machine.resume", json::make_object(), hop_limit, operation));
+  return {};
+}
+
+Result<void> MachineControl::check_can_snapshot_disk(Operation& operation) {
+  ANYVISOR_TRY(auto report, this->report(operation));
+  const auto* capabilities = json::object_or_null(report, "capabilities");
+  const auto* answer = capabilities ? json::object_or_null(*capabilities, "snapshot_disk") : nullptr;
+  if (answer && json::string_or(*answer, "answer") == "yes") return {};
+  return fail(ErrorKind::unsupported,
+              "the backend \"" + record_.backend + "\" cannot switch the disk of \"" + record_.name +
+                  "\" while it runs: " + (answer ? json::string_or(*answer, "reason") : "it does not say that it can"),
+              "stop it first: anyvisor stop " + record_.name);
+}
+
+Result<MachineControl::DiskSnapshot> MachineControl::snapshot_disk(const std::string& overlay, bool freeze,
+                                                                   Operation& operation) {
+  auto params = json::make_object();
+  json::set(params, params, "disk", "root");
+  json::Value file(rapidjson::kObjectType);
+  json::set(params, file, "path", overlay);
+  json::set(params, file, "format", "qcow2");
+  json::set_value(params, params, "overlay", std::move(file));
+  json::set(params, params, "freeze", freeze);
+  ANYVISOR_TRY(auto reply, call("machine.snapshot_disk", params, hop_limit, operation));
+  return DiskSnapshot{json::bool_or(reply, "switched", true), json::bool_or(reply, "frozen", false),
+                      json::string_or(reply, "frozen_reason")};
 }
 
 Result<void> MachineControl::ask_to_power_off(const std::string& method, Operation& operation) {

@@ -32,7 +32,20 @@ class MachineControl {
   Result<void> write_seed(const std::vector<std::pair<std::string, std::string>>& files, Operation& operation);
   // Stopped>Created: acquires the networks, starts the VMM. Returns the guest-visible hardware (JSON).
   Result<std::string> create(Operation& operation);
-  Result<void> boot(Operation& operation);  // > Running
+  Result<void> boot(Operation& operation);    // > Running
+  Result<void> pause(Operation& operation);   // Running > Paused
+  Result<void> resume(Operation& operation);  // Paused > Running
+  // Can this machine's disk be switched while it has a VMM? Errors: unsupported, with the backend's reason.
+  Result<void> check_can_snapshot_disk(Operation& operation);
+  struct DiskSnapshot {
+    bool switched = false;      // false: the VMM wrote to the overlay already
+    bool frozen = false;        // the guest's file systems were, meanwhile
+    std::string frozen_reason;  // why they were not
+  };
+  // The VMM writes to `overlay` from now on: an empty overlay over the file that it writes to now, or (after an
+  // interrupted call) the file that it writes to already. `freeze`: the guest's file systems for that moment, where its
+  // agent answers. A failed call may have switched: ask again.
+  Result<DiskSnapshot> snapshot_disk(const std::string& overlay, bool freeze, Operation& operation);
   // Asks the guest, by its "agent" or by "acpi", the power button; see wait_for_power_off.
   Result<void> ask_to_power_off(const std::string& method, Operation& operation);
   // Errors: timeout when the guest is still on after `grace`; cancelled.
@@ -42,6 +55,8 @@ class MachineControl {
 
  private:
   MachineControl(HostClient client, const Workspace& workspace, InstanceRecord record);
+  // The backend's report for this machine.
+  Result<json::Document> report(Operation& operation);
   Result<json::Document> call(const std::string& method, const json::Value& params, std::chrono::milliseconds limit,
                               Operation& operation);
   HostClient client_;

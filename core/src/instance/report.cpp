@@ -65,6 +65,8 @@ InstanceInfo describe(const Workspace& workspace, const InstanceRecord& record) 
   info.cloned_from = record.cloned_from;
   info.clone_strategy = record.clone_strategy;
   info.clone_identity = record.clone_identity;
+  info.clone_consistency = record.clone_consistency;
+  info.clone_consistency_reason = record.clone_consistency_reason;
   info.last_operation = record.last_operation;
   info.last_phases = record.last_phases;
   if (!record.disk.empty()) {
