@@ -69,7 +69,7 @@ int show_plan(Session& session, const CloneRequest& request) {
 }
 
 int run_clone(Session& session, const Arguments& arguments) {
-  const CloneRequest request = read_request(arguments);
+  CloneRequest request = read_request(arguments);
   const unsigned count = arguments.number("count", 1, 1);
   if (count > most_clones) throw UsageError("--count: at most " + std::to_string(most_clones), "");
   if (count > 1 && !request.name.empty())
@@ -84,6 +84,7 @@ int run_clone(Session& session, const Arguments& arguments) {
                                   [&](Operation& operation) { return manager.clone(request, operation); });
     if (result) {
       session.tell("Cloned " + request.source + " as " + result->name);
+      if (request.same_moment_as.empty()) request.same_moment_as = result->id;
       if (!result->warning.empty()) warn(result->warning, session.json());
     }
     if (result && arguments.has("start")) {

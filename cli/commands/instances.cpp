@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// anyvisor list, start, stop, delete.
+// anyvisor list, start, stop, pause, resume, delete.
 #include "commands/instances.hpp"
 
 #include <array>
@@ -94,6 +94,18 @@ int run_stop(Session& session, const Arguments& arguments) {
   });
 }
 
+int run_pause(Session& session, const Arguments& arguments) {
+  Manager& manager = session.manager();
+  return change_each(session, arguments, "pausing", "Paused",
+                     [&](const std::string& name, Operation& operation) { return manager.pause(name, operation); });
+}
+
+int run_resume(Session& session, const Arguments& arguments) {
+  Manager& manager = session.manager();
+  return change_each(session, arguments, "resuming", "Resumed",
+                     [&](const std::string& name, Operation& operation) { return manager.resume(name, operation); });
+}
+
 int run_delete(Session& session, const Arguments& arguments) {
   DeleteRequest request;
   request.force = arguments.has("force");
@@ -127,7 +139,7 @@ constexpr std::array delete_options{
 
 }  // namespace
 
-extern const Command list_command, start_command, stop_command, delete_command;
+extern const Command list_command, start_command, stop_command, pause_command, resume_command, delete_command;
 constinit const Command list_command{"Instances", "list", "ls", "", "Show all instances", nullptr, 0, 0, {}, run_list};
 constinit const Command start_command{
     "Instances", "start", nullptr,    "NAME...",     "Start instances that are stopped",
@@ -144,6 +156,11 @@ constinit const Command stop_command{"Instances",
                                      any_number,
                                      stop_options,
                                      run_stop};
+constinit const Command pause_command{
+    "Instances", "pause", nullptr,    "NAME...", "Let running instances stand still; they keep their memory",
+    nullptr,     1,       any_number, {},        run_pause};
+constinit const Command resume_command{"Instances", "resume", nullptr,    "NAME...", "Let paused instances go on",
+                                       nullptr,     1,        any_number, {},        run_resume};
 constinit const Command delete_command{
     "Instances", "delete", "rm",       "NAME...",      "Remove instances with their disks",
     nullptr,     1,        any_number, delete_options, run_delete};

@@ -95,6 +95,20 @@ Result<InstanceInfo> Manager::start(const std::string& instance, const WaitReque
   return wait_after(state_->workspace, id, "started", wait, clock);
 }
 
+Result<InstanceInfo> Manager::pause(const std::string& instance, Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(std::string id, anyvisor::pause(state_->workspace, instance, clock));
+  clock.close();
+  return anyvisor::info(state_->workspace, id);
+}
+
+Result<InstanceInfo> Manager::resume(const std::string& instance, Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(std::string id, anyvisor::resume(state_->workspace, instance, clock));
+  clock.close();
+  return anyvisor::info(state_->workspace, id);
+}
+
 Result<InstanceInfo> Manager::stop(const std::string& instance, const StopRequest& request, Operation& operation) {
   PhaseClock clock(operation);
   ANYVISOR_TRY(const Stopped stopped, anyvisor::stop(state_->workspace, instance, request, clock));

@@ -13,6 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from guest import debian_live_clone_checks as live_clone_checks  # noqa: E402
 from guest import debian_seed_checks as checks  # noqa: E402
 from harness import processes, suite  # noqa: E402
 from harness.home import Home  # noqa: E402
@@ -126,6 +127,11 @@ def whole_life():
         for each in (streams_and_codes, ten_megabytes, signals, there_and_back, no_space):
             begin = time.monotonic()
             each(home)
+            print(f"  {each.__name__}: {time.monotonic() - begin:.1f} s", flush=True)
+
+        for each in live_clone_checks.ALL:
+            begin = time.monotonic()
+            each(home, guest)
             print(f"  {each.__name__}: {time.monotonic() - begin:.1f} s", flush=True)
 
         guest.says("sudo rm /var/lib/ran-by-cloud-init && sync")

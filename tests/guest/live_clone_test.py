@@ -154,5 +154,76 @@ def plugin_host_killed_in_between():
         home.check_no_process_left()
 
 
+def paused_source():
+    with Home() as home:
+        started(home)
+        home.run("pause", "web")
+        check(home.info("web")["state"] == "Paused", "pause")
+        stands = dots(home, "web")
+        info, _, holds, after = clone(home, "still")
+        check(after == stands <= holds <= stands + 1 and "stood still" in info["clone_consistency_reason"], f"{holds}, {info}")
+        check(home.info("web")["state"] == "Paused", "it does not stand still any more")
+        home.run("pause", "web")  # already
+        home.run("resume", "web")
+        more_dots(home, "web")
+        stop(home, "web")
+        count = dots(home, "web")
+        check(count <= number(home, "web") <= count + 1 and number(home, "still") == holds, "data of the source or the clone")
+        off = home.run("pause", "web", "--format", "json", ok=False)
+        check(off.kind() == "invalid_state" and "anyvisor start web" in off.err, str(off))
+        check_files(home)
+        home.run("delete", "--force", "web", "still")
+        home.check_no_process_left()
+
+
+def several_of_one_moment():
+    with Home() as home:
+        started(home)
+        made = home.json("clone", "web", "--identity", "none", "--count", "10")["instances"]
+        holds = {number(home, info["name"]) for info in made}
+        check(len(made) == 10 and len(holds) == 1, f"they hold {holds}")
+        check(len(chain_of(home, "web")) == 3, f"one moment each: {chain_of(home, 'web')}")
+        check(all(info["clone_consistency"] == "crash-consistent" and NO_AGENT in info["warning"] for info in made), f"{made}")
+        more_dots(home, "web")
+        home.run("delete", "--force", *home.names())
+        home.check_no_process_left()
+
+
+def vmm_that_does_not_answer():
+    with Home() as home:
+        started(home)
+        pid = home.info("web")["vmm_pid"]
+        host, = locks.holders(os.path.join(home.folder(home.info("web")), "host.lock"), processes.plugin_hosts())
+        processes.send(pid, signal.SIGSTOP)
+        processes.send(host.pid, signal.SIGKILL)
+        check(processes.until(lambda: not processes.is_alive(host.pid), 5), "the plugin-host survives SIGKILL")
+        refused = home.run("clone", "web", "--identity", "none", "--format", "json", ok=False)
+        check(refused.kind() == "invalid_state" and "stop --force web" in refused.err, str(refused))
+        check(home.names() == ["web"], f"{home.names()}")
+        processes.send(pid, signal.SIGCONT)
+        home.run("delete", "--force", "web")
+        home.check_no_process_left()
+
+
+def clones_until_the_chain_is_long():
+    """The chain under a VMM is not merged; after a stop it is."""
+    with Home() as home:
+        started(home)
+        for place in range(8):
+            result = home.run("clone", "web", "--identity", "none", "--format", "json", ok=False)
+            if result.code != 0:
+                break
+        check(result.kind() == "exhausted" and place == 6 and "stop" in result.err, f"clone {place + 1}: {result}")
+        more_dots(home, "web")
+        stop(home, "web")
+        count = dots(home, "web")
+        home.run("clone", "web", "--identity", "none", "--name", "last")
+        check(count <= number(home, "last") <= count + 1, f"the clone holds {number(home, 'last')}")
+        check_files(home)
+        home.run("delete", "--force", *home.names())
+        home.check_no_process_left()
+
+
 if __name__ == "__main__":
-    suite.main(counts_on_while_it_is_cloned, plugin_host_killed_in_between)
+    suite.main(counts_on_while_it_is_cloned, plugin_host_killed_in_between, paused_source, several_of_one_moment,
+               vmm_that_does_not_answer, clones_until_the_chain_is_long)

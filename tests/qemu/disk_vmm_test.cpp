@@ -2,6 +2,9 @@
 // Disks as a guest sees them: it boots from a chain and counts in its second sector.
 #include <cstring>
 
+#include "disk_nodes.hpp"
+#include "instance_folder.hpp"
+#include "qmp_client.hpp"
 #include "version.hpp"
 #include "vmm_fixture.hpp"
 
@@ -95,6 +98,41 @@ TEST_F(DiskTest, ALiveSnapshotMovesTheGuestToTheOverlay) {
   ASSERT_TRUE(host_->vmm_ends_within(5s));
   EXPECT_GT(count_in("second.qcow2"), count_in("first.qcow2"));
   EXPECT_GT(count_in("first.qcow2"), count_in("top.qcow2"));
+}
+
+// A plugin-host that was killed in between has left QEMU with the overlay open, or with its file only.
+TEST_F(DiskTest, AHalfDoneSnapshotIsCompletedByTheNext) {
+  make_overlay("top.qcow2", base(), "raw");
+  const std::string machine = document_booting(bios, chain_of({"top.qcow2"}));
+  attach(machine);
+  call(&sdk::Machine::create);
+  call(&sdk::Machine::boot);
+  ASSERT_TRUE(soon([&] { return dots() >= 3; })) << console();
+  std::string backing = "top.qcow2";
+  for (const bool with_format : {false, true}) {
+    const std::string name = with_format ? "second.qcow2" : "first.qcow2";
+    make_overlay(name, disk(backing), "qcow2");
+    machine_.reset();
+    {
+      const std::string node = with_format ? "overlay9" : "overlay7";
+      TestContext context;
+      QmpClient earlier(QmpConnection(InstanceFolder(folder_.string()).connect(qmp_socket)));
+      earlier.negotiate();
+      earlier.execute(context.get(), "blockdev-add", protocol_node(disk(name), node + "-file", false));
+      if (with_format) earlier.execute(context.get(), "blockdev-add", overlay_node({disk(name), "qcow2"}, node));
+    }
+    attach(machine);
+    EXPECT_EQ(state_of(call(&sdk::Machine::adopt, R"({"process":{"pid":1}})")), "running");
+    const std::string request = R"({"disk":"root","overlay":{"path":")" + disk(name) + R"("}})";
+    json::Document reply = call(&sdk::Machine::snapshot_disk, request);
+    EXPECT_TRUE(json::bool_or(reply, "switched", false));
+    EXPECT_FALSE(json::bool_or(call(&sdk::Machine::snapshot_disk, request), "switched", true)) << "done twice";
+    const std::uint32_t frozen = count_in(backing);
+    const std::size_t before = dots();
+    ASSERT_TRUE(soon([&] { return dots() >= before + 3; })) << "the guest stands still after the snapshot";
+    EXPECT_EQ(count_in(backing), frozen) << "the frozen file was written to";
+    backing = name;
+  }
 }
 
 TEST_F(DiskTest, AFailedSnapshotLeavesTheGuestWhereItWas) {

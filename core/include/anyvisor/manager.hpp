@@ -75,6 +75,9 @@ struct CloneRequest {
   CloneIdentity identity = CloneIdentity::full;
   std::vector<std::string> keep;  // identity units to leave as they are (`identity_units`)
   bool rerun_user_data = false;   // the source's user data runs in the clone as well
+  // Id of an earlier clone of the same source: with a source that runs, this one stands on the same moment of its disk,
+  // and the source is not touched. Empty, or no such moment any more: a moment of its own.
+  std::string same_moment_as;
 };
 
 // One thing that a clone's rewrite does or leaves.
@@ -215,6 +218,11 @@ class ANYVISOR_API Manager {
   // Stopped or Shutdown > Running. Errors: not_found, ambiguous, invalid_state, backend_failed, unavailable.
   // Then waits as launch does.
   Result<InstanceInfo> start(const std::string& instance, const WaitRequest& wait, Operation& operation);
+  // Running > Paused: the guest stands still and keeps its memory; paused already: no error. Errors: not_found,
+  // ambiguous, invalid_state, unsupported (the backend cannot), backend_failed, unavailable.
+  Result<InstanceInfo> pause(const std::string& instance, Operation& operation);
+  // Paused > Running. Running already: no error. Errors: as pause.
+  Result<InstanceInfo> resume(const std::string& instance, Operation& operation);
   // > Stopped. Asks the guest to power off first, unless force: its guest agent, else by the power button. Stopped
   // already: no error.
   Result<InstanceInfo> stop(const std::string& instance, const StopRequest& request, Operation& operation);

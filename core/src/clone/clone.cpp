@@ -91,6 +91,7 @@ InstanceRecord derive(const InstanceRecord& source, const CloneRequest& request,
   record.clone_identity = "none";
   record.clone_consistency.clear();
   record.clone_consistency_reason.clear();
+  record.clone_base.clear();
   record.last_operation.clear();
   record.last_phases.clear();
   return record;
@@ -154,6 +155,7 @@ class Cloning {
       record.disk = new_id();
       record.clone_consistency = disk->top.consistency;
       record.clone_consistency_reason = disk->top.consistency_reason;
+      record.clone_base = disk->top.disk.id;
       ANYVISOR_CHECK(make_own_file_if_chosen(record, *disk, prepared));
       record.clone_strategy = strategy_name(disk->chosen.strategy);
       clock_.note("strategy: " + record.clone_strategy + ", as " + disk->chosen.reason);

@@ -32,7 +32,9 @@ class LiveFreeze {
   Result<FrozenTop> run() {
     clock_.begin("plugin-host");
     ANYVISOR_TRY(auto machine, MachineControl::reach(workspace_, source_.record, host_patience));
-    if (machine.observed().state == State::stopped) return ended();
+    const State state = machine.observed().state;
+    if (state == State::stopped) return ended();
+    guest_is_off_ = state == State::shutdown || state == State::created;
     ANYVISOR_CHECK(machine.check_can_snapshot_disk(clock_.operation()));
     ANYVISOR_TRY(Disk top, workspace_.disks.read(source_.record.disk));
     if (!top.backing.empty()) {
@@ -100,13 +102,15 @@ class LiveFreeze {
     return top;
   }
 
-  static FrozenTop answer(Disk disk, std::uint64_t size, const Snapshot& snapshot) {
+  FrozenTop answer(Disk disk, std::uint64_t size, const Snapshot& snapshot) const {
+    if (guest_is_off_) return {std::move(disk), size, was_stopped, {}};
     return {std::move(disk), size, snapshot.frozen ? file_systems_frozen : crash_consistent, snapshot.frozen_reason};
   }
 
   const Workspace& workspace_;
   LockedInstance& source_;
   PhaseClock& clock_;
+  bool guest_is_off_ = false;  // Shutdown, Created: the VMM has the disk open, and nobody writes
 };
 
 }  // namespace

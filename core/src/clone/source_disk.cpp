@@ -17,6 +17,18 @@ Result<std::vector<std::string>> backend_formats(const Workspace& workspace, con
   return json::strings_or_empty(report, "disk_formats");
 }
 
+// What the earlier clone stands on, while the source still stands on it too.
+std::optional<FrozenTop> moment_of(const Workspace& workspace, const std::string& clone,
+                                   const std::vector<Disk>& chain) {
+  if (clone.empty()) return std::nullopt;
+  const auto record = read_instance(workspace.home.instance(clone));
+  if (!record) return std::nullopt;
+  for (const auto& disk : chain)
+    if (disk.frozen && disk.id == record->clone_base)
+      return FrozenTop{disk, chain.front().virtual_size, record->clone_consistency, record->clone_consistency_reason};
+  return std::nullopt;
+}
+
 // Whether a top that a VMM writes to is empty cannot be seen in its file: it counts.
 Result<SourceDisk> take_live_disk(const Workspace& workspace, LockedInstance& source, ChosenStrategy chosen,
                                   const CloneRequest& request, PhaseClock& clock) {
@@ -26,6 +38,8 @@ Result<SourceDisk> take_live_disk(const Workspace& workspace, LockedInstance& so
                 "cannot clone \"" + name + "\" while it runs: its backend takes no disks that stand on others",
                 "stop it first: anyvisor stop " + name);
   ANYVISOR_TRY(const auto chain, workspace.disks.chain(source.record.disk));
+  if (auto earlier = moment_of(workspace, request.same_moment_as, chain))
+    return SourceDisk{std::move(*earlier), std::move(chosen), false};
   if (chain.size() + 1 + (request.identity == CloneIdentity::full ? 1 : 0) > longest_chain)
     return fail(ErrorKind::exhausted,
                 "cannot clone \"" + name + "\" while it runs: its disk stands on " + std::to_string(chain.size() - 1) +

@@ -114,6 +114,7 @@ std::string render(const InstanceRecord& record) {
     if (!record.clone_consistency.empty()) json::set(document, clone, "consistency", record.clone_consistency);
     if (!record.clone_consistency_reason.empty())
       json::set(document, clone, "consistency_reason", record.clone_consistency_reason);
+    if (!record.clone_base.empty()) json::set(document, clone, "base", record.clone_base);
     json::set_value(document, root, "clone", std::move(clone));
   }
   if (auto hardware = json::parse_object(record.hardware, "hardware"))
@@ -173,6 +174,7 @@ Result<InstanceRecord> parse_instance(std::string_view text, std::string_view wh
     record.clone_identity = json::string_or(*clone, "identity");
     record.clone_consistency = json::string_or(*clone, "consistency");
     record.clone_consistency_reason = json::string_or(*clone, "consistency_reason");
+    record.clone_base = json::string_or(*clone, "base");
   }
   if (const auto* hardware = json::object_or_null(document, "hardware")) record.hardware = json::render(*hardware);
   record.last_operation = json::string_or(document, "last_operation");

@@ -39,6 +39,7 @@ struct InstanceRecord {
   std::string cloned_from, clone_strategy, clone_identity;
   // What the source's disk was caught in (frozen_top.hpp), and why only in that.
   std::string clone_consistency, clone_consistency_reason;
+  std::string clone_base;       // the frozen disk of its source; a fact of then: it may be gone
   std::string hardware = "{}";  // JSON, as the backend said at the first create: the guest keeps the same hardware
   std::string last_operation;
   std::vector<Phase> last_phases;

@@ -17,6 +17,8 @@ Result<void> prepare(const Workspace& workspace, const std::string& instance, Ph
 Result<std::string> compact(const Workspace& workspace, const std::string& instance, PhaseClock& clock);  // its id
 Result<std::vector<IdentityUnitInfo>> identity_units(const Workspace& workspace, Operation& operation);
 Result<std::string> start(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
+Result<std::string> pause(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
+Result<std::string> resume(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
 struct Stopped {
   std::string id;
   bool forced = false;  // although the guest had been asked
