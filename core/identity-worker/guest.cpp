@@ -18,8 +18,8 @@ bool has_to_be_there(const std::string& mount_point) {
 
 }  // namespace
 
-Guest::Guest(const std::string& disk, const std::string& format, bool emulate)
-    : disk_(disk), format_(format), emulate_(emulate) {
+Guest::Guest(const std::string& disk, const std::string& format, std::vector<Range> written, bool emulate)
+    : disk_(disk), format_(format), written_(std::move(written)), emulate_(emulate) {
   constexpr int usual = 512, large = 4096;
   launch(usual);
   if (has_larger_sectors()) launch(large);
@@ -175,8 +175,6 @@ void Guest::mount_again_to_read() {
 
 void Guest::unmount() {
   if (guestfs_umount_all(handle_) != 0) fail_call("unmounting the guest's file systems");
-  for (const auto& mounted : system_.mounted)
-    if (mounted.type == "ext4" && !why_not_this_ext4(mounted.device).empty()) wipe_journal(mounted.device);
   constexpr int everything = 3;
   if (guestfs_sync(handle_) != 0 || guestfs_drop_caches(handle_, everything) != 0) fail_call("flushing the disk");
 }

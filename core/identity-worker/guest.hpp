@@ -56,10 +56,15 @@ struct Place {
   std::uint64_t position = 0;
 };
 
+struct Range {
+  std::uint64_t position = 0, length = 0;  // bytes
+};
+
 class Guest {
  public:
-  // Starts the appliance on the disk (seconds). Errors: unavailable (libguestfs cannot start), corrupted.
-  Guest(const std::string& disk, const std::string& format, bool emulate);
+  // `written`: where the disk was written since it was an image; there, nothing of the source's is left in what no file
+  // holds (ext4). Starts the appliance on the disk (seconds). Errors: unavailable (libguestfs cannot start), corrupted.
+  Guest(const std::string& disk, const std::string& format, std::vector<Range> written, bool emulate);
   ~Guest();
   Guest(const Guest&) = delete;
   Guest& operator=(const Guest&) = delete;
@@ -71,6 +76,8 @@ class Guest {
   void mount_again_to_read();
   // Afterwards the appliance remembers nothing of what the file systems hold.
   void unmount();
+  // Overwrites what no file holds, where the disk was written; nothing is mounted.
+  void wipe_leftovers();
   // Shuts the appliance down, nothing being mounted: afterwards the disk's file holds everything. Errors:
   // backend_failed.
   void close();
@@ -131,9 +138,12 @@ class Guest {
   const Ground& ground_of(const std::string& device);
   std::optional<std::uint64_t> position_of(const std::string& device, std::uint64_t offset, std::size_t length);
   const std::string& why_not_this_ext4(const std::string& device);
+  void wipe_free_blocks(const std::string& device);
   void wipe_journal(const std::string& device);
+  void write_zeroes(const std::string& device, const std::vector<Range>& ranges);
 
   const std::string disk_, format_;
+  const std::vector<Range> written_;
   const bool emulate_;
   guestfs_h* handle_ = nullptr;
   System system_;

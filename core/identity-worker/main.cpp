@@ -4,16 +4,18 @@
 //
 //   {"action":"list"}                            > {"units":[{"name","summary"}]}
 //   {"action":"describe|rewrite|generalize",
-//    "disk":{"path","format"}, "emulate":bool,   the disk is written to (describe: only what mounting writes): an
-//                                                overlay of its own
+//    "disk":{"path","format",                    written to (describe: only what mounting writes): an overlay of its
+//    own
+//            "written":[[position,length],...]}, where it was written since it was an image
+//    "emulate":bool,                             no accelerator that works
 //    "source":{"name","macs":[]},                what the machine was called before
 //    "skip":["hosts"],                           units to leave out
 //    "variables":{"hostname":"b",...}}           rewrite: the new values
 //   > {"system":{"type","distribution","product","root"},
 //      "actions":[{"unit","what","path","reason"}],
 //      "slots":[{"unit","path","text","placeholder","length","position","distrust"}],   generalize; position: on the
-//      disk "superblocks":[position]}                                            of the guest's ext4 file systems,
-//      likewise
+//      disk
+//      "superblocks":[position]}               of the guest's ext4 file systems, likewise
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -103,7 +105,13 @@ json::Document serve(const json::Document& request) {
       variables[member.name.GetString()] = {member.value.GetString(), member.value.GetStringLength()};
   const auto skip = json::strings_or_empty(request, "skip");
 
-  Guest guest(json::string_or(part("disk"), "path"), json::string_or(part("disk"), "format"),
+  std::vector<Range> written;
+  if (const auto* ranges = json::array_or_null(part("disk"), "written"))
+    for (const auto& range : ranges->GetArray())
+      if (range.IsArray() && range.Size() == 2 && range[0].IsUint64() && range[1].IsUint64())
+        written.push_back({range[0].GetUint64(), range[1].GetUint64()});
+
+  Guest guest(json::string_or(part("disk"), "path"), json::string_or(part("disk"), "format"), std::move(written),
               json::bool_or(request, "emulate", true));
   const System system = guest.mount();
   Rewrite rewrite(guest, mode, std::move(source), std::move(variables), {skip.begin(), skip.end()});
@@ -114,6 +122,7 @@ json::Document serve(const json::Document& request) {
     superblocks = guest.ext4_superblocks();
   }
   guest.unmount();
+  if (mode != Mode::describe) guest.wipe_leftovers();
   if (mode == Mode::generalize) rewrite.prove_places();
   guest.close();
   return describe(system, rewrite, superblocks);

@@ -233,6 +233,7 @@ class Cloning {
     task.action = "rewrite";
     task.disk = workspace_.disks.path(disk);
     task.format = disk.format;
+    ANYVISOR_TRY(task.written, written_since_image(workspace_.disks, disk));
     task.emulate = emulates(workspace_, source_.backend, clock_.operation());
     task.source_name = source_.name;
     task.source_macs = macs_of(source_);

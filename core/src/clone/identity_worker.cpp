@@ -25,6 +25,14 @@ json::Document make_request(const IdentityTask& task) {
   json::Value disk(rapidjson::kObjectType), source(rapidjson::kObjectType), values(rapidjson::kObjectType);
   json::set(request, disk, "path", task.disk);
   json::set(request, disk, "format", task.format);
+  json::Value written(rapidjson::kArrayType);
+  for (const auto& range : task.written) {
+    json::Value pair(rapidjson::kArrayType);
+    pair.PushBack(json::Value(range.position), request.GetAllocator());
+    pair.PushBack(json::Value(range.length), request.GetAllocator());
+    written.PushBack(pair, request.GetAllocator());
+  }
+  json::set_value(request, disk, "written", std::move(written));
   json::set_value(request, request, "disk", std::move(disk));
   json::set(request, request, "emulate", task.emulate);
   json::set(request, source, "name", task.source_name);
@@ -62,6 +70,17 @@ IdentityReport read_report(const json::Document& reply) {
 }
 
 }  // namespace
+
+Result<std::vector<DiskRange>> written_since_image(const DiskStore& disks, const Disk& disk) {
+  ANYVISOR_TRY(auto chain, disks.chain(disk.id));
+  std::vector<DiskRange> all;
+  for (const auto& one : chain) {
+    if (one.backing.empty()) break;
+    ANYVISOR_TRY(auto ranges, overlay_ranges(disks.path(one)));
+    all.insert(all.end(), ranges.begin(), ranges.end());
+  }
+  return all;
+}
 
 Result<json::Document> IdentityWorker::ask(const json::Document& request, Operation& operation) const {
   if (::access(program_.c_str(), X_OK) != 0)

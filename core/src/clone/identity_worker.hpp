@@ -9,6 +9,7 @@
 #include "anyvisor/manager.hpp"
 #include "clone/slots.hpp"
 #include "document/json.hpp"
+#include "storage/disk_store.hpp"
 
 namespace anyvisor {
 
@@ -20,14 +21,19 @@ struct IdentityReport {
 };
 
 struct IdentityTask {
-  std::string action;        // "describe", "rewrite", "generalize"
-  std::string disk, format;  // written to: an overlay of its own
-  bool emulate = true;       // no accelerator that works
+  std::string action;              // "describe", "rewrite", "generalize"
+  std::string disk, format;        // written to: an overlay of its own
+  std::vector<DiskRange> written;  // where the disk was written since it was an image: written_since_image()
+  bool emulate = true;             // no accelerator that works
   std::string source_name;
   std::vector<std::string> source_macs;
   std::vector<std::string> skip;              // units to leave out
   std::map<std::string, std::string> values;  // rewrite
 };
+
+// Where the disk's overlays, down to the image that it began as, hold something of their own. Errors: as chain() and
+// overlay_ranges().
+Result<std::vector<DiskRange>> written_since_image(const DiskStore& disks, const Disk& disk);
 
 class IdentityWorker {
  public:

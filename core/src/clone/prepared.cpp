@@ -18,7 +18,7 @@ namespace {
 
 constexpr int schema = 1;
 // Of the identity units: what was prepared by others is prepared anew.
-constexpr std::uint64_t rules = 2;
+constexpr std::uint64_t rules = 3;
 
 std::string render(const Prepared& prepared) {
   auto document = json::make_object();
@@ -128,6 +128,7 @@ Result<Prepared> generalize(const Workspace& workspace, const IdentityWorker& wo
   work.action = "generalize";
   work.disk = workspace.disks.path(overlay);
   work.format = overlay.format;
+  ANYVISOR_TRY(work.written, written_since_image(workspace.disks, overlay));
   work.emulate = task.emulate();
   work.source_name = task.source_name;
   work.source_macs = task.source_macs;

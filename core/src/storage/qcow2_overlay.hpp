@@ -37,6 +37,11 @@ Result<std::vector<std::uint64_t>> write_overlay(const std::string& path, const 
 // Does the overlay hold nothing of its own: is the disk below all there is to see? Errors: corrupted (no qcow2 file of
 // ours), as fail_errno.
 Result<bool> overlay_is_empty(const std::string& path);
+// Where it holds something of its own, joined and in ascending order. Errors: corrupted, unsupported, as fail_errno.
+struct DiskRange {
+  std::uint64_t position = 0, length = 0;  // bytes of the guest's disk
+};
+Result<std::vector<DiskRange>> overlay_ranges(const std::string& path);
 // What it holds, in ascending order; neither compressed nor with subclusters. Errors: corrupted, as fail_errno;
 // unsupported (compressed clusters, other cluster sizes); exhausted (more than `limit` clusters).
 Result<std::vector<OverlayCluster>> read_overlay(const std::string& path, std::size_t limit);

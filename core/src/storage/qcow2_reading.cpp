@@ -74,6 +74,26 @@ Result<bool> overlay_is_empty(const std::string& path) {
   return overlay.l1.find_first_not_of('\0') == std::string::npos;
 }
 
+Result<std::vector<DiskRange>> overlay_ranges(const std::string& path) {
+  ANYVISOR_TRY(Overlay overlay, open_overlay(path));
+  std::vector<DiskRange> ranges;
+  const std::uint64_t entries = overlay.cluster / 8;
+  for (std::uint64_t i = 0; i < overlay.l1_entries; ++i) {
+    const std::uint64_t l2_at = big_endian(overlay.l1, i * 8, 8) & offset_mask;
+    if (l2_at == 0) continue;
+    ANYVISOR_TRY(std::string l2, read_at(overlay.fd.get(), overlay.cluster, l2_at, path));
+    for (std::uint64_t j = 0; j < entries; ++j) {
+      const std::uint64_t entry = big_endian(l2, j * 8, 8), position = (i * entries + j) * overlay.cluster;
+      if ((entry & offset_mask) == 0 || (entry & (all_zeroes | compressed)) == all_zeroes) continue;
+      if (!ranges.empty() && ranges.back().position + ranges.back().length == position)
+        ranges.back().length += overlay.cluster;
+      else
+        ranges.push_back({position, overlay.cluster});
+    }
+  }
+  return ranges;
+}
+
 Result<std::vector<OverlayCluster>> read_overlay(const std::string& path, std::size_t limit) {
   ANYVISOR_TRY(Overlay overlay, open_overlay(path));
   if (overlay.cluster != overlay_cluster)
