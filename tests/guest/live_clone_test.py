@@ -189,6 +189,23 @@ def several_of_one_moment():
         home.check_no_process_left()
 
 
+def backend_that_cannot():
+    """test-backend's report does not name snapshot_disk."""
+    plugins = {"ANYVISOR_PLUGIN_PATH": os.path.join(os.path.dirname(suite.program("ANYVISOR_DISK_GUEST")), "..", "test-plugins")}
+    with Home() as home:
+        home.import_tiny(disk=True)
+        home.launch("web", "--backend", "test-backend", env=plugins)
+        before = home.files()
+        refused = home.run("clone", "web", "--identity", "none", "--format", "json", ok=False, env=plugins)
+        check(refused.kind() == "unsupported" and "test-backend" in refused.err and "anyvisor stop web" in refused.err, str(refused))
+        left = {path for path in home.files() - before if "/logs" not in path}
+        check(not left and home.names() == ["web"], f"a refusal has left {left}")
+        home.run("stop", "web", "--force", env=plugins)
+        home.run("clone", "web", "--identity", "none", env=plugins)
+        home.run("delete", "web", "web-clone1", env=plugins)
+        home.check_no_process_left()
+
+
 def vmm_that_does_not_answer():
     with Home() as home:
         started(home)
@@ -226,4 +243,4 @@ def clones_until_the_chain_is_long():
 
 if __name__ == "__main__":
     suite.main(counts_on_while_it_is_cloned, plugin_host_killed_in_between, paused_source, several_of_one_moment,
-               vmm_that_does_not_answer, clones_until_the_chain_is_long)
+               backend_that_cannot, vmm_that_does_not_answer, clones_until_the_chain_is_long)
