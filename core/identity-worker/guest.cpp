@@ -75,7 +75,11 @@ const System& Guest::mount() {
   activate_volumes();
   refuse_encrypted();
   const Strings roots(guestfs_inspect_os(handle_));
-  if (!roots) fail_call("looking for the operating system");
+  if (!roots) {
+    const char* why = guestfs_last_error(handle_);
+    throw Failure(ErrorKind::unsupported,
+                  std::string("which operating system is on the disk cannot be told: ") + (why ? why : "?"));
+  }
   const auto found = list_of(roots);
   if (found.empty())
     throw Failure(ErrorKind::unsupported, "there is no operating system on the disk that libguestfs knows");

@@ -65,13 +65,20 @@ void Guest::refuse_hibernated() {
                     "the guest is asleep on its disk (hibernated, in " + where + "): a copy would wake up as itself",
                     "start it, shut it down properly, and try again");
   };
+  // Read before the call, not in it: the order in which a call's arguments are evaluated is anybody's guess.
   std::size_t size = 0;
-  for (const auto& [device, type] : contents())
-    if (type == "swap" || type == "swsuspend")
-      check(device, Text(guestfs_pread_device(handle_, device.c_str(), mark_length, mark_at, &size)), size);
-  for (const auto& file : swap_files(*this))
-    if (file.starts_with('/') && !file.starts_with("/dev/") && look(file).kind == Entry::Kind::file)
-      check(file, Text(guestfs_pread(handle_, file.c_str(), mark_length, mark_at, &size)), size);
+  for (const auto& [device, type] : contents()) {
+    if (type != "swap" && type != "swsuspend") continue;
+    const Text mark(guestfs_pread_device(handle_, device.c_str(), mark_length, mark_at, &size));
+    check(device, mark, size);
+  }
+  for (const auto& name : swap_files(*this)) {
+    if (!name.starts_with('/') || name.starts_with("/dev/")) continue;
+    const Entry entry = look(name);
+    if (entry.kind != Entry::Kind::file) continue;
+    const Text mark(guestfs_pread(handle_, entry.path.c_str(), mark_length, mark_at, &size));
+    check(name, mark, size);
+  }
 }
 
 }  // namespace anyvisor::identity

@@ -3,6 +3,7 @@
 """Two clones of a used Debian guest run beside their source: nothing that makes a machine itself is the same twice, and what
 is the user's is the same byte for byte."""
 
+import json
 import os
 import shutil
 import sys
@@ -86,11 +87,8 @@ def search(path, texts):
 
 def seen_by_guest(home, name):
     """The instance's disk as its guest sees it, raw."""
-    disk = home.info(name)["disks"][0]["path"] if "disks" in home.info(name) else None
-    if not disk:
-        import json
-        with open(os.path.join(home.folder(home.info(name)), "instance.json"), encoding="utf-8") as file:
-            disk = f"{home.path}/disks/{json.load(file)['disk']}.qcow2"
+    with open(os.path.join(home.folder(home.info(name)), "instance.json"), encoding="utf-8") as file:
+        disk = f"{home.path}/disks/{json.load(file)['disk']}.qcow2"
     raw = os.path.join(home.base, name + ".raw")
     child = processes.start(["qemu-img", "convert", "-O", "raw", disk, raw])
     check(child.wait(suite.seconds(200)) == 0, f"{name}: its disk cannot be read")

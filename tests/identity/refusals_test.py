@@ -4,6 +4,7 @@
 identity worker itself, two at a time; the disks have no guest."""
 
 import os
+import struct
 import sys
 import tempfile
 import threading
@@ -38,12 +39,15 @@ def windows(folder):
     disks.need("mkfs.vfat", "mmd", "mcopy")
     disks.tool("mkfs.vfat", "-F", "32", disk)
     disks.tool("mmd", "-i", disk, "::Windows", "::Windows/System32", "::Windows/System32/Config", "::Windows/System32/Drivers")
-    hive = os.path.join(folder, "hive")
+    hive, program = os.path.join(folder, "hive"), os.path.join(folder, "program")
     with open(hive, "wb") as file:
         file.write(b"regf" + bytes(4092))
-    for name in ("cmd.exe", "Config/SOFTWARE", "Config/SYSTEM"):
-        disks.tool("mcopy", "-i", disk, hive, "::Windows/System32/" + name)
-    return disk, "only Linux"
+    with open(program, "wb") as file:  # for x86-64, by its header
+        file.write(b"MZ".ljust(60, b"\0") + struct.pack("<I", 64) + struct.pack("<4sHHIIIHHH", b"PE\0\0", 0x8664, 1, 0, 0, 0, 240, 0x22, 0x20b))
+        file.write(bytes(4096))
+    for name, content in (("cmd.exe", program), ("Config/SOFTWARE", hive), ("Config/SYSTEM", hive)):
+        disks.tool("mcopy", "-i", disk, content, "::Windows/System32/" + name)
+    return disk, "operating system"
 
 
 def missing_var(folder):
@@ -52,7 +56,7 @@ def missing_var(folder):
 
 
 def sectors_of_4096(folder):
-    made = layout.Layout(os.path.join(folder, "made"), [layout.Volume("/", Ext4())],
+    made = layout.Layout(os.path.join(folder, "made"), [layout.Volume("/", Ext4("-b", "4096"))],
                          extra=[disks.empty(os.path.join(folder, "second"), 2 * disks.MEBIBYTE)], sector=4096)
     return made.path, None
 
