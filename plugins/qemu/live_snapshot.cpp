@@ -126,6 +126,7 @@ LiveSnapshot switch_to_overlay(const sdk::Context& context, QmpClient& client, c
     freeze.freeze(context);
   }
   context.progress("disk switch", 0, 0);
+  const auto begin = std::chrono::steady_clock::now();
   try {
     LastingContext lasting(switch_limit);
     client.execute(lasting.get(), "blockdev-snapshot",
@@ -141,6 +142,7 @@ LiveSnapshot switch_to_overlay(const sdk::Context& context, QmpClient& client, c
     context.progress("guest thaw", 0, 0);
     done.frozen = freeze.thaw();
   }
+  done.held = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
   if (done.why_not_frozen.empty()) done.why_not_frozen = freeze.why_not();
   return done;
 }

@@ -4,6 +4,7 @@
 
 #include <anyvisor/json.hpp>
 #include <anyvisor/plugin.hpp>
+#include <chrono>
 #include <string>
 
 #include "instance_folder.hpp"
@@ -15,6 +16,8 @@ struct LiveSnapshot {
   bool switched = false;  // false: the guest wrote to the overlay already
   bool frozen = false;    // its file systems were, while the disk was switched
   std::string why_not_frozen;
+  std::chrono::microseconds held{
+      0};  // how long the guest's writes waited, at most; without its own flush before a freeze
 };
 
 // Request: {"disk":ID,"overlay":{"path","format"},"freeze":bool}. The overlay's file exists and holds nothing; its

@@ -261,6 +261,7 @@ std::string QemuMachine::snapshot_disk(const sdk::Context& context, std::string_
     json::set(reply, reply, "state", vmm.known().state);
     json::set(reply, reply, "switched", done.switched);
     json::set(reply, reply, "frozen", done.frozen);
+    if (done.switched) json::set(reply, reply, "held_us", std::int64_t{done.held.count()});
     if (done.switched && !done.frozen) json::set(reply, reply, "frozen_reason", done.why_not_frozen);
     return json::render(reply);
   });

@@ -90,6 +90,8 @@ class LiveFreeze {
     inner.progress = [&](const std::string& phase, std::uint64_t, std::uint64_t) { clock_.begin(phase); };
     const bool runs = machine.observed().state == State::running;
     auto snapshot = machine.snapshot_disk(workspace_.disks.path(overlay), runs, inner);
+    if (snapshot && runs && snapshot->held.count() > 0)
+      clock_.note("the guest's writes waited for " + std::to_string(snapshot->held.count()) + " us");
     if (snapshot && !runs) snapshot->frozen_reason = "the guest stood still and could not freeze its file systems";
     return snapshot;
   }

@@ -175,6 +175,7 @@ Result<MachineControl::DiskSnapshot> MachineControl::snapshot_disk(const std::st
   json::set(params, params, "freeze", freeze);
   ANYVISOR_TRY(auto reply, call("machine.snapshot_disk", params, hop_limit, operation));
   return DiskSnapshot{json::bool_or(reply, "switched", true), json::bool_or(reply, "frozen", false),
+                      std::chrono::microseconds(json::int_or(reply, "held_us", 0)),
                       json::string_or(reply, "frozen_reason")};
 }
 

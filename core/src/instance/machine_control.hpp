@@ -38,9 +38,10 @@ class MachineControl {
   // Can this machine's disk be switched while it has a VMM? Errors: unsupported, with the backend's reason.
   Result<void> check_can_snapshot_disk(Operation& operation);
   struct DiskSnapshot {
-    bool switched = false;      // false: the VMM wrote to the overlay already
-    bool frozen = false;        // the guest's file systems were, meanwhile
-    std::string frozen_reason;  // why they were not
+    bool switched = false;              // false: the VMM wrote to the overlay already
+    bool frozen = false;                // the guest's file systems were, meanwhile
+    std::chrono::microseconds held{0};  // how long the guest's writes waited, as the backend says
+    std::string frozen_reason;          // why they were not
   };
   // The VMM writes to `overlay` from now on: an empty overlay over the file that it writes to now, or (after an
   // interrupted call) the file that it writes to already. `freeze`: the guest's file systems for that moment, where its

@@ -231,7 +231,7 @@ typedef struct anyvisor_backend_draft1 {
    * from now on: an empty file whose header names the present top. What it wrote before is all in the file below once
    * this returns. `freeze`: with the guest's file systems frozen meanwhile, where its agent answers soon; they are
    * thawed whatever happens, also when the process dies (then with the next adopt), and also when the call is
-   * cancelled. Reply {"state","switched":bool,"frozen":bool,"frozen_reason":"why not"}. Asked for the overlay that the
+   * cancelled. Reply {"state","switched":bool,"frozen":bool,"frozen_reason":"why not","held_us":N}. Asked for the overlay that the
    * guest writes to already, whoever brought that about, it changes nothing: "switched" is false. On failure (but a
    * time-out) the guest writes to what it wrote to before. Any state but Stopped and Standby. Optional. */
   anyvisor_machine_call snapshot_disk;
