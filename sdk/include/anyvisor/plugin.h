@@ -231,9 +231,10 @@ typedef struct anyvisor_backend_draft1 {
    * from now on: an empty file whose header names the present top. What it wrote before is all in the file below once
    * this returns. `freeze`: with the guest's file systems frozen meanwhile, where its agent answers soon; they are
    * thawed whatever happens, also when the process dies (then with the next adopt), and also when the call is
-   * cancelled. Reply {"state","switched":bool,"frozen":bool,"frozen_reason":"why not","held_us":N}. Asked for the overlay that the
-   * guest writes to already, whoever brought that about, it changes nothing: "switched" is false. On failure (but a
-   * time-out) the guest writes to what it wrote to before. Any state but Stopped and Standby. Optional. */
+   * cancelled. Reply {"state","switched":bool,"frozen":bool,"frozen_reason":"why not","held_us":N}. Asked for the
+   * overlay that the guest writes to already, whoever brought that about, it changes nothing: "switched" is false. On
+   * failure (but a time-out) the guest writes to what it wrote to before. Any state but Stopped and Standby. Optional.
+   */
   anyvisor_machine_call snapshot_disk;
   /* Hot-plug: {"device":{"kind":"disk|nic|volume|mount|vfio|mdev|vsock",...}}: device.schema.json. Optional. */
   anyvisor_machine_call attach_device;
