@@ -13,7 +13,7 @@ extern const Command launch_command, clone_command, prepare_command, compact_com
     start_command, stop_command, pause_command, resume_command, delete_command, wait_command, exec_command,
     shell_command, copy_command, logs_command, identity_list_command, image_import_command, image_list_command,
     image_info_command, image_remove_command, plugins_list_command, plugins_info_command, plugins_check_command,
-    doctor_command, version_command;
+    get_command, set_command, doctor_command, version_command;
 
 namespace {
 
@@ -42,6 +42,8 @@ constexpr std::array table{
     &plugins_list_command,   //
     &plugins_info_command,   //
     &plugins_check_command,  //
+    &get_command,            //
+    &set_command,            //
     &doctor_command,         //
     &version_command,        //
 };

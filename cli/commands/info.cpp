@@ -69,6 +69,7 @@ std::string describe_instance(const InstanceInfo& info) {
       {"State", with_reason(std::string(state_name(info.state)), info.state_reason)},
       {"Problem", info.state_error},
       {"Unfinished", info.intent.empty() ? "" : info.intent + ": the next command finishes or undoes it"},
+      {"In the background", info.job},
       {"Image", info.image},
       {"Cloned from", with_reason(info.cloned_from, clone_line(info))},
       {"CPUs", info.cpus ? std::to_string(info.cpus) : ""},

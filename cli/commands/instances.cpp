@@ -43,9 +43,9 @@ int run_list(Session& session, const Arguments&) {
   }
   Table table({"NAME", "STATE", "IMAGE", "CPUS", "MEMORY", "DISK", "PUBLISHED"});
   for (const auto& info : instances)
-    table.add({info.name, std::string(state_name(info.state)), info.image, info.cpus ? std::to_string(info.cpus) : "",
-               info.memory ? human_size(info.memory) : "", info.disk ? human_size(info.disk) : "",
-               published_ports(info)});
+    table.add({info.name, std::string(state_name(info.state)) + (info.job.empty() ? "" : " (" + info.job + ")"),
+               info.image, info.cpus ? std::to_string(info.cpus) : "", info.memory ? human_size(info.memory) : "",
+               info.disk ? human_size(info.disk) : "", published_ports(info)});
   session.print(table.render());
   for (const auto& info : instances)
     if (!info.state_error.empty()) warn(info.name + ": " + info.state_error, false);

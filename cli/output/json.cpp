@@ -74,6 +74,7 @@ json::Value to_json(json::Document& document, const InstanceInfo& info) {
       {"accelerator", info.accelerator},
       {"accelerator_reason", info.accelerator_reason},
       {"kernel", info.kernel},
+      {"job", info.job},
       {"intent", info.intent},
       {"user", info.user},
       {"folder", info.folder},

@@ -3,12 +3,14 @@
 
 #include <dlfcn.h>
 
+#include "clone/after_stop.hpp"
 #include "guest/copy.hpp"
 #include "guest/guest_operations.hpp"
 #include "guest/wait.hpp"
 #include "image/image_catalog.hpp"
 #include "instance/locked_instance.hpp"
 #include "instance/operations.hpp"
+#include "settings/settings.hpp"
 #include "storage/fd.hpp"
 
 namespace anyvisor {
@@ -116,6 +118,8 @@ Result<InstanceInfo> Manager::stop(const std::string& instance, const StopReques
   ANYVISOR_TRY(auto info, anyvisor::info(state_->workspace, stopped.id));
   info.forced = stopped.forced;
   info.warning = stopped.warning;
+  if (auto warning = prepare_after_stop(state_->workspace, stopped.id); !warning.empty())
+    info.warning += (info.warning.empty() ? "" : "; ") + warning;
   return info;
 }
 
@@ -184,6 +188,24 @@ Result<std::vector<PluginInfo>> Manager::plugins(bool fresh) {
 
 Result<PluginInfo> Manager::check_plugin(const std::string& file) {
   return state_->workspace.plugins.check(file);
+}
+
+Result<std::vector<SettingInfo>> Manager::settings() {
+  ANYVISOR_TRY(const Settings settings, Settings::read(home()));
+  std::vector<SettingInfo> all;
+  for (const auto& definition : setting_definitions())
+    all.push_back({std::string(definition.key), settings.value(definition.key), std::string(definition.fallback),
+                   std::string(definition.summary)});
+  return all;
+}
+
+Result<void> Manager::change_settings(const std::vector<std::pair<std::string, std::string>>& changes) {
+  constexpr std::chrono::milliseconds patience{10000};
+  ANYVISOR_TRY(const FileLock lock, FileLock::acquire(state_->workspace.home.names_lock(), FileLock::Mode::exclusive,
+                                                      patience, "the home folder"));
+  ANYVISOR_TRY(Settings settings, Settings::read(home()));
+  for (const auto& [key, value] : changes) ANYVISOR_CHECK(settings.set(key, value));
+  return settings.write(home());
 }
 
 Result<std::vector<Finding>> Manager::doctor(Operation& operation) {

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <tuple>
 
 #include "document/json.hpp"
 #include "process/spawn.hpp"
@@ -138,6 +139,37 @@ TEST_F(Qcow2Overlay, IsReadAsQemuHasWrittenIt) {
              path("small.qcow2")});
   EXPECT_EQ(read_overlay(path("small.qcow2"), 100).error().kind, ErrorKind::unsupported);
   EXPECT_EQ(overlay_is_empty(path("base.raw")).error().kind, ErrorKind::corrupted);
+}
+
+TEST_F(Qcow2Overlay, IsOverwrittenInPlace) {
+  constexpr std::uint64_t size = 1100ULL << 20, cluster = 1 << 16;
+  constexpr std::uint64_t across = (1000ULL << 20) + cluster - 3;
+  for (const std::string format : {"qcow2", "raw"}) {
+    const std::string file = path("disk." + format);
+    output_of({"qemu-img", "create", "-q", "-f", format, file, std::to_string(size)});
+    output_of({"qemu-io", "-f", format, "-c", "write -P 7 1000M 128k", "-c", "write -z 900M 64k", file});
+    const auto before = std::filesystem::file_size(file);
+    ASSERT_TRUE(overwrite_in_place(file, format, across, "across"));
+    EXPECT_EQ(std::filesystem::file_size(file), before);
+    for (const auto& [pattern, at, length] : {std::tuple{"0x61", across, 1ULL},
+                                              {"0x73", across + 5, 1ULL},
+                                              {"7", across + 6, cluster - 3},
+                                              {"7", 1000ULL << 20, cluster - 3}}) {
+      const std::string seen = output_of(
+          {"qemu-io", "-r", "-f", format, "-c",
+           std::string("read -P ") + pattern + " " + std::to_string(at) + " " + std::to_string(length), file});
+      EXPECT_EQ(seen.find("Pattern verification failed"), std::string::npos) << format << " at " << at << seen;
+    }
+    EXPECT_FALSE(overwrite_in_place(file, format, size - 1, "xy")) << "beyond its end";
+  }
+  output_of({"qemu-img", "check", "-q", path("disk.qcow2")});
+  // Where it has nothing of its own, or what others may share, there is no place.
+  for (const std::uint64_t at : {std::uint64_t{0}, 900ULL << 20, across + cluster})
+    EXPECT_EQ(overwrite_in_place(path("disk.qcow2"), "qcow2", at, "x").error().kind, ErrorKind::unsupported) << at;
+  output_of({"qemu-img", "convert", "-c", "-O", "qcow2", path("disk.qcow2"), path("small.qcow2")});
+  EXPECT_EQ(overwrite_in_place(path("small.qcow2"), "qcow2", across, "x").error().kind, ErrorKind::unsupported);
+  output_of({"qemu-img", "snapshot", "-c", "one", path("disk.qcow2")});
+  EXPECT_EQ(overwrite_in_place(path("disk.qcow2"), "qcow2", across, "x").error().kind, ErrorKind::unsupported);
 }
 
 TEST_F(Qcow2Overlay, RefusesWhatTheFormatHasNoRoomFor) {

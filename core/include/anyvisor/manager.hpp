@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "anyvisor/export.hpp"
@@ -122,6 +123,7 @@ struct InstanceInfo {
   int vmm_pid = 0;     // 0: no VMM
   int exit_code = -1, exit_signal = 0;  // of the last VMM; -1 and 0: not known
   bool has_saved_memory = false;
+  std::string job;     // what is done for it in the background now: "prepare"; or empty
   std::string intent;  // an unfinished operation that the next command finishes or undoes
   std::string folder, console_log, vmm_log, host_log;
   std::string cloned_from, clone_strategy,
@@ -157,6 +159,11 @@ struct ImportRequest {
   std::string kernel, initrd, command_line, firmware;
   bool cloud_init = false;  // the guest runs cloud-init and looks for a NoCloud seed
   std::string user;         // with cloud_init: its default user, who logs in over ssh; empty: not known
+};
+
+// One setting of the home folder, and its value as text ("true").
+struct SettingInfo {
+  std::string key, value, fallback, summary;
 };
 
 struct PluginInfo {
@@ -224,7 +231,7 @@ class ANYVISOR_API Manager {
   // Paused > Running. Running already: no error. Errors: as pause.
   Result<InstanceInfo> resume(const std::string& instance, Operation& operation);
   // > Stopped. Asks the guest to power off first, unless force: its guest agent, else by the power button. Stopped
-  // already: no error.
+  // already: no error. With the setting clone.prepare_after_stop, a background job then does what `prepare` does.
   Result<InstanceInfo> stop(const std::string& instance, const StopRequest& request, Operation& operation);
   // Removes the instance and its disk. Errors: invalid_state (it runs and `force` is not given).
   Result<void> remove(const std::string& instance, const DeleteRequest& request, Operation& operation);
@@ -260,6 +267,12 @@ class ANYVISOR_API Manager {
   Result<std::vector<PluginInfo>> plugins(bool fresh = false);
   Result<PluginInfo> check_plugin(const std::string& file);
   Result<std::vector<Finding>> doctor(Operation& operation);
+
+  // All settings. Errors: invalid_argument (settings.json was edited and is wrong: the message says where).
+  Result<std::vector<SettingInfo>> settings();
+  // All of the changes or none; an empty value goes back to the default. Errors: those of settings(), and the same for
+  // keys and values given.
+  Result<void> change_settings(const std::vector<std::pair<std::string, std::string>>& changes);
 
  private:
   struct State_;

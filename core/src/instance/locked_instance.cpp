@@ -8,6 +8,7 @@
 #include "instance/collect.hpp"
 #include "instance/lookup.hpp"
 #include "instance/recover.hpp"
+#include "process/background_job.hpp"
 #include "storage/atomic_file.hpp"
 
 namespace anyvisor {
@@ -81,6 +82,7 @@ void recover_unfinished(const Workspace& workspace) {
   for (const auto& id : *ids) {
     std::string folder = workspace.home.instance(id);
     (void)remove_stale_temporaries(folder, "instance.remove-temporary");
+    forget_ended_job(folder);
     if (access((folder + "/intent.json").c_str(), F_OK) != 0) continue;
     auto lock = take_lock(folder, id, milliseconds(0));
     if (!lock) continue;

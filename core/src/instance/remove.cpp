@@ -6,6 +6,7 @@
 #include "instance/machine_control.hpp"
 #include "instance/operations.hpp"
 #include "instance/state_machine.hpp"
+#include "process/background_job.hpp"
 
 namespace anyvisor {
 namespace {
@@ -32,6 +33,7 @@ Result<void> remove_damaged(const Workspace& workspace, const std::string& id, P
                                                 std::chrono::milliseconds(10000), "instance " + record.name));
   ANYVISOR_CHECK(end_vmm(workspace, record, clock.operation()));
   clock.begin("removal");
+  end_job(folder);
   return dispose(workspace, {std::move(record), folder, std::move(lock)});
 }
 
@@ -64,6 +66,7 @@ Result<void> remove(const Workspace& workspace, const std::string& instance, con
     }
   }
   clock.begin("removal");
+  end_job(locked.folder);
   return dispose(workspace, std::move(locked));
 }
 

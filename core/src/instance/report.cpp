@@ -8,6 +8,7 @@
 #include "instance/locked_instance.hpp"
 #include "instance/machine_control.hpp"
 #include "instance/operations.hpp"
+#include "process/background_job.hpp"
 #include "process/process_identity.hpp"
 
 namespace anyvisor {
@@ -81,6 +82,7 @@ InstanceInfo describe(const Workspace& workspace, const InstanceRecord& record) 
   }
   for (const auto& network : record.networks)
     info.endpoints.push_back({network.id, network.plugin, network.mac, "", network.publish, {}});
+  if (auto job = running_job(folder)) info.job = job->operation;
   Observed observed = observe(workspace, record);
   info.state = observed.state;
   info.state_reason = observed.reason;
