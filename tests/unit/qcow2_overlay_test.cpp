@@ -164,7 +164,7 @@ TEST_F(Qcow2Overlay, IsOverwrittenInPlace) {
   }
   output_of({"qemu-img", "check", "-q", path("disk.qcow2")});
   // Where it has nothing of its own, or what others may share, there is no place.
-  for (const std::uint64_t at : {std::uint64_t{0}, 900ULL << 20, across + cluster})
+  for (const std::uint64_t at : {std::uint64_t{0}, std::uint64_t{900} << 20, across + 2 * cluster})
     EXPECT_EQ(overwrite_in_place(path("disk.qcow2"), "qcow2", at, "x").error().kind, ErrorKind::unsupported) << at;
   output_of({"qemu-img", "convert", "-c", "-O", "qcow2", path("disk.qcow2"), path("small.qcow2")});
   EXPECT_EQ(overwrite_in_place(path("small.qcow2"), "qcow2", across, "x").error().kind, ErrorKind::unsupported);

@@ -220,7 +220,8 @@ class ANYVISOR_API Manager {
   Result<std::vector<IdentityUnitInfo>> identity_units(Operation& operation);
   // Merges the disks that a stopped machine's one stands on, all but the lowest, so that it stands on one other at
   // most. What the guest sees stays the same; machines that stand on the merged ones keep them. Killed or failed,
-  // nothing is changed. Errors: not_found, ambiguous, invalid_state, unavailable (no qemu-img), exhausted, cancelled.
+  // nothing is changed. Errors: not_found, ambiguous, invalid_state, unavailable (no disk image tool), exhausted,
+  // cancelled.
   Result<InstanceInfo> compact(const std::string& instance, Operation& operation);
   // Stopped or Shutdown > Running. Errors: not_found, ambiguous, invalid_state, backend_failed, unavailable.
   // Then waits as launch does.

@@ -18,7 +18,7 @@ struct OwnFileTask {
 
 // Makes the disk, durably. `chosen` is changed where the file system cannot what was chosen and a copy will do. On
 // failure nothing is left. The caller keeps collections away. Errors: unsupported (the file system), unavailable (no
-// qemu-img), exhausted (no room, told beforehand where it can be), cancelled, backend_failed.
+// disk image tool), exhausted (no room, told beforehand where it can be), cancelled, backend_failed.
 Result<Disk> make_own_file(const Workspace& workspace, const OwnFileTask& task, ChosenStrategy& chosen,
                            PhaseClock& clock);
 
