@@ -34,9 +34,13 @@ class HomeThatPrepares(Home):
         """Starts and stops "web"; its job has begun to work then, and goes no further."""
         self.run("start", "web")
         result = self.run("stop", "web", "--force", env={"ANYVISOR_STAND_IN_HOLD": self.hold})
-        check(processes.until(lambda: os.path.exists(self.hold), seconds(20)), f"no job works: {result}")
-        check(self.info("web")["job"] == "prepare", f"it is not listed: {self.info('web')}")
+        check(processes.until(lambda: os.path.exists(self.hold), seconds(20)), f"no job works: {result}{self.log()}")
+        check(self.info("web")["job"] == "prepare", f"it is not listed: {self.log()}")
         return result
+
+    def log(self):
+        with open(self.info("web")["host_log"], encoding="utf-8", errors="replace") as file:
+            return file.read()[-2000:] + "\n" + "\n".join(map(str, jobs() + clones.workers()))
 
     def release(self):
         """The job goes on until its end."""
