@@ -90,12 +90,14 @@ class Guest {
   // In the following, `path` is an Entry's: no part of it is a link.
   // At most `limit` bytes; std::nullopt: there are more.
   std::optional<std::string> read(const std::string& path, std::size_t limit = 65536);
-  // New content for a file that is there: the old one is overwritten in place first, so that it is in no free block.
-  // Owner, mode and labels stay.
-  void overwrite(const std::string& path, const std::string& content);
+  // Zeroes over what it holds, where it stands, so that nothing of it is in a free block once it is replaced: flush()
+  // before that. Folders with all files in them; nothing for a link.
+  void erase(const std::string& path);
+  // New content for a file that is there. Owner, mode and labels stay.
+  void write(const std::string& path, const std::string& content);
   // A new file with mode 0644, owner root, and the SELinux label of its folder, which is made where it is missing.
   void create(const std::string& path, const std::string& content);
-  // Files are overwritten in place, then removed; folders with all that is in them; a link by itself.
+  // Folders with all that is in them; a link by itself. A missing one is no error.
   void remove(const std::string& path);
   void flush();
 
@@ -130,7 +132,7 @@ class Guest {
   void mount_systems(const std::string& root);
   void mount_boot_partition();
   void check_fstab();
-  void erase_in_place(const std::string& path);
+  void erase_file(const std::string& path);
   void copy_label(const std::string& from, const std::string& to);
   std::vector<std::string> list(char** (*ask)(guestfs_h*));
   std::string appliance_command(const std::vector<std::string>& words);
@@ -147,6 +149,7 @@ class Guest {
   const bool emulate_;
   guestfs_h* handle_ = nullptr;
   System system_;
+  std::map<std::string, std::string> folders_;   // the real paths of folders, as asked
   std::map<std::string, std::string> contents_;  // empty: not asked yet
   std::map<std::string, Ground> grounds_;        // by device, as asked
   std::map<std::string, std::string> ext4_;      // why_not_this_ext4

@@ -40,6 +40,18 @@ void Rewrite::run() {
     if (skip_.contains(unit_)) continue;
     unit.apply(*this);
   }
+  if (mode_ != Mode::describe) carry_out();
+}
+
+void Rewrite::carry_out() {
+  for (const auto& change : changes_)
+    if (change.kind != Change::Kind::create) guest_.erase(change.path);
+  guest_.flush();
+  for (const auto& change : changes_) {
+    if (change.kind == Change::Kind::write) guest_.write(change.path, change.content);
+    if (change.kind == Change::Kind::create) guest_.create(change.path, change.content);
+    if (change.kind == Change::Kind::remove) guest_.remove(change.path);
+  }
 }
 
 std::string Rewrite::file(const std::string& name) {
@@ -79,11 +91,12 @@ void Rewrite::write(const std::string& path, const std::string& text, std::size_
   if (mode_ == Mode::rewrite) {
     std::string content = fill_in(text, variables_);
     if (content.size() < length && content.ends_with('\n')) content.resize(length, '\n');
-    return guest_.overwrite(path, content);
+    changes_.push_back({Change::Kind::write, path, std::move(content)});
+    return;
   }
   Slot slot{unit_, path, text, make_placeholder(length), length, "", 0};
   if (length > longest_slot) slot.distrust = "it is longer than " + std::to_string(longest_slot) + " bytes";
-  guest_.overwrite(path, slot.placeholder);
+  changes_.push_back({Change::Kind::write, path, slot.placeholder});
   slots_.push_back(std::move(slot));
 }
 
@@ -92,23 +105,22 @@ void Rewrite::create(const std::string& name, const std::string& text, const std
   if (entry.kind == Entry::Kind::folder && !entry.link) return keep(name, "it is no file");
   actions_.push_back({unit_, "write", name, reason});
   done_.insert(entry.exists() ? entry.own : name);
-  if (mode_ == Mode::describe) return;
-  if (entry.exists()) guest_.remove(entry.own);
-  guest_.create(name, text);
+  if (entry.exists()) changes_.push_back({Change::Kind::remove, entry.own, ""});
+  changes_.push_back({Change::Kind::create, name, text});
 }
 
 void Rewrite::remove(const std::string& name) {
   const Entry entry = guest_.look(name);
   if (!entry.exists() || !done_.insert(entry.own).second) return;
   actions_.push_back({unit_, "remove", entry.own, ""});
-  if (mode_ != Mode::describe) guest_.remove(entry.own);
+  changes_.push_back({Change::Kind::remove, entry.own, ""});
 }
 
 void Rewrite::remove_secret(const std::string& name) {
   const Entry entry = guest_.look(name);
   if (entry.link && entry.kind == Entry::Kind::file && done_.insert(entry.path).second) {
     actions_.push_back({unit_, "remove", entry.path, name + " leads there"});
-    if (mode_ != Mode::describe) guest_.remove(entry.path);
+    changes_.push_back({Change::Kind::remove, entry.path, ""});
   }
   remove(name);
 }

@@ -48,6 +48,7 @@ class Rewrite {
         variables_(std::move(variables)),
         skip_(std::move(skip)) {}
 
+  // Asks each unit what it wants; then all of it is carried out.
   void run();
   // Asks for each slot whether its bytes may be placed from outside, and where they are: once all is written.
   void find_places();
@@ -90,6 +91,14 @@ class Rewrite {
   std::vector<Action> actions_;
   std::vector<Slot> slots_;
   std::set<std::string> done_;
+
+  // Put off to the end: what is there is overwritten in all of these places, flushed once, and then replaced.
+  struct Change {
+    enum class Kind { write, create, remove } kind;
+    std::string path, content;
+  };
+  void carry_out();
+  std::vector<Change> changes_;
 };
 
 // One kind of thing that two machines must not share.

@@ -8,8 +8,7 @@
 namespace anyvisor::identity {
 
 std::span<const Unit> units() {
-  // Whoever looks for names with the old machine id in them comes before it changes, and hosts before the name inside
-  // does; cloud-init takes its network files away before addresses are sought in what is left.
+  // cloud-init takes its network files away before addresses are sought in what is left.
   static constexpr std::array all{
       Unit{"boot-entries", "boot entries that are named by the machine id: /etc/kernel/entry-token keeps them",
            boot_entries},

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Identity units where there is nothing for them, where it is malformed, and where links lead astray."""
 
+import json
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import suite  # noqa: E402
+from harness import processes, suite  # noqa: E402
 from harness.suite import check  # noqa: E402
+from identity import worker  # noqa: E402
 from identity.tree import MAC, MACHINE_ID, NEW, Tree  # noqa: E402
 
 
@@ -113,5 +115,22 @@ def links():
         tree.nothing_else_changed()
 
 
+def worker_that_is_killed_takes_its_appliance_along():
+    with Tree("debian") as tree:
+        tree.make()
+        request = os.path.join(tree.base, "request")
+        with open(request, "w", encoding="utf-8") as file:
+            json.dump({"action": "describe", "disk": {"path": tree.image, "format": "raw"}, "emulate": True, "source": {"name": "web", "macs": []}}, file)
+        with open(request, "rb") as file:
+            child = processes.start([worker.WORKER], stdin=file.fileno())
+        appliance = processes.until(lambda: [seen for seen in processes.descendants() if "qemu" in seen.name and tree.image in " ".join(seen.arguments())],
+                                    suite.seconds(60))
+        if not appliance and child.wait(0) is not None:
+            raise suite.Skip("libguestfs starts no appliance here")
+        check(appliance, "there is no appliance")
+        processes.send(child.pid, 9)
+        check(processes.until(lambda: not processes.descendants(), suite.seconds(30)), f"left: {'; '.join(map(str, processes.descendants()))}")
+
+
 if __name__ == "__main__":
-    suite.main(absent, malformed, links)
+    suite.main(absent, malformed, links, worker_that_is_killed_takes_its_appliance_along)
