@@ -45,6 +45,7 @@ void Guest::launch(int sector) {
     throw Failure(ErrorKind::unavailable, std::string("libguestfs cannot start its appliance: ") + (why ? why : "?"),
                   "run 'libguestfs-test-tool', which says what is missing");
   }
+  find_disk_order();
 }
 
 // A partition table that was written for sectors of 4096 bytes stands in the second of them, and is not seen otherwise.
@@ -131,23 +132,23 @@ void Guest::mount_systems(const std::string& root) {
 
 // systemd mounts an EFI system partition without a line in fstab, and the boot loader's seed stands there.
 void Guest::mount_boot_partition() {
-  constexpr std::string_view efi_system = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B";
+  const std::string efi_system = "PART_ENTRY_TYPE=c12a7328-f81f-11d2-ba4b-00a0c93ec93b\n";
   for (const auto& partition : list(guestfs_list_partitions)) {
     if (std::ranges::find(system_.mounted, partition, &FileSystem::device) != system_.mounted.end()) continue;
-    const auto content = contents().find(partition);
-    if (content == contents().end() || content->second != "vfat") continue;
-    const Text disk(guestfs_part_to_dev(handle_, partition.c_str()));
-    const int number = guestfs_part_to_partnum(handle_, partition.c_str());
-    if (!disk || number < 0) continue;
-    const Text kind(guestfs_part_get_gpt_type(handle_, disk.get(), number));
-    if (!kind || kind.get() != efi_system) continue;
+    // From the disk itself: what udev knows of it may come later.
+    const std::string about = appliance_command({"blkid", "-p", "-o", "export", partition}) + "\n";
+    if (about.find(efi_system) == std::string::npos || about.find("\nTYPE=vfat\n") == std::string::npos) continue;
     for (const char* point : {"/efi", "/boot/efi", "/boot"}) {
       const Entry entry = look(point);
       if (entry.link || entry.kind != Entry::Kind::folder) continue;
       const Strings inside(guestfs_ls(handle_, point));
       if (!inside || *inside) continue;
-      if (guestfs_mount_options(handle_, "", partition.c_str(), point) == 0)
-        system_.mounted.push_back({partition, "vfat", point});
+      if (guestfs_mount_options(handle_, "", partition.c_str(), point) != 0) {
+        const char* why = guestfs_last_error(handle_);
+        throw Failure(ErrorKind::unsupported, "the guest's EFI partition (" + partition +
+                                                  ") cannot be mounted: " + (why ? why : "no reason given"));
+      }
+      system_.mounted.push_back({partition, "vfat", point});
       break;
     }
   }

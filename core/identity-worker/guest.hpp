@@ -135,6 +135,8 @@ class Guest {
   void erase_file(const std::string& path);
   void copy_label(const std::string& from, const std::string& to);
   std::vector<std::string> list(char** (*ask)(guestfs_h*));
+  std::string translated(const std::string& text) const;
+  void find_disk_order();
   std::string appliance_command(const std::vector<std::string>& words);
   bool is_plain(const std::string& device);
   const Ground& ground_of(const std::string& device);
@@ -148,6 +150,7 @@ class Guest {
   const std::vector<Range> written_;
   const bool emulate_;
   guestfs_h* handle_ = nullptr;
+  bool disks_swapped_ = false;  // the kernel calls ours sdb
   System system_;
   std::map<std::string, std::string> folders_;   // the real paths of folders, as asked
   std::map<std::string, std::string> contents_;  // empty: not asked yet

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <memory>
+#include <regex>
 #include <sstream>
 
 #include "guest.hpp"
@@ -66,20 +67,43 @@ std::optional<std::uint64_t> first_sector_of(const std::string& extents) {
 
 }  // namespace
 
+// The kernel names disks in the order in which it finds them. libguestfs's own calls translate, so that the first is
+// always /dev/sda; in what goes through the shell it has to be done here.
+std::string Guest::translated(const std::string& text) const {
+  if (!disks_swapped_) return text;
+  static const std::regex name(R"((/dev/|/block/|\()sd([ab])(?![a-z]))");
+  std::string result;
+  auto last = text.cbegin();
+  for (std::sregex_iterator found(text.begin(), text.end(), name), end; found != end; ++found) {
+    result.append(last, (*found)[0].first);
+    result += found->str(1) + "sd" + (found->str(2) == "a" ? "b" : "a");
+    last = (*found)[0].second;
+  }
+  return result.append(last, text.cend());
+}
+
+// The disk that was added first has the first address on the bus.
+void Guest::find_disk_order() {
+  disks_swapped_ = false;
+  const std::string names =
+      appliance_command({"sh", "-c", "ls -d /sys/block/sd[ab]/device/scsi_device/*:0:0:0 2>/dev/null"});
+  disks_swapped_ = names.find("/sdb/") != std::string::npos && names.find("/sda/") == std::string::npos;
+}
+
 // Runs a program of the appliance. The daemon's debug call is the one way there, by a shell; its output is all there
 // is.
 std::string Guest::appliance_command(const std::vector<std::string>& words) {
   std::vector<std::string> quoted;
   for (const auto& word : words) {
     std::string text = "'";
-    for (char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    for (char c : translated(word)) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
     quoted.push_back(text + "'");
   }
   std::vector<char*> arguments;
   for (auto& word : quoted) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   const std::unique_ptr<char, decltype(&std::free)> output(guestfs_debug(handle_, "sh", arguments.data()), &std::free);
-  return output ? output.get() : "";
+  return output ? translated(output.get()) : "";
 }
 
 bool Guest::is_plain(const std::string& device) {

@@ -217,7 +217,7 @@ def arch():
         tree.wants({"etc/machine-id": NEW["machine-id"] + "\n", "var/lib/dbus/machine-id": NEW["machine-id"] + "\n",
                     "etc/hostname": "copy\n", "etc/netctl/lan": f"Interface=mac:{NEW['mac0']}\nClient=01:{NEW['mac0']}\nDuid=00:01:{MAC}\n", "etc/kernel/entry-token": "arch\n"})
         tree.gone("var/lib/systemd/random-seed", "var/lib/dhcpcd/eth0.lease", "var/lib/systemd/network/lease")
-        check("random-seed" not in tree.esp and "loader.conf" in tree.esp, f"the EFI partition holds: {tree.esp}")
+        check("random-seed" not in tree.esp and "loader.conf" in tree.esp, f"the EFI partition holds: {tree.esp}\n{tree.reply}")
         check("entry-token" in tree.reason(f"efi/loader/entries/{MACHINE_ID}-6.6.conf"), f"{tree.reply}")
         check(not tree.holds("esp-seed-of") and not tree.holds("seed-of-the-source"), "a seed is still on the disk")
 
