@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "guest.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <sstream>
 
@@ -18,8 +20,14 @@ bool has_to_be_there(const std::string& mount_point) {
 
 }  // namespace
 
-Guest::Guest(const std::string& disk, const std::string& format, std::vector<Range> written, bool emulate)
-    : disk_(disk), format_(format), written_(std::move(written)), emulate_(emulate) {
+Guest::Guest(const std::string& disk, const std::string& format, std::vector<Range> written, bool emulate,
+             const std::string& scratch, const std::string& monitor)
+    : disk_(disk),
+      format_(format),
+      scratch_(scratch),
+      monitor_(monitor),
+      written_(std::move(written)),
+      emulate_(emulate) {
   constexpr int usual = 512, large = 4096;
   launch(usual);
   if (has_larger_sectors()) launch(large);
@@ -34,6 +42,17 @@ void Guest::launch(int sector) {
   // Not through libvirt, and not on an accelerator that does not work here: the caller knows.
   if (guestfs_set_backend(handle_, "direct") != 0) fail_call("choosing how the appliance runs");
   if (emulate_ && guestfs_set_backend_setting(handle_, "force_tcg", "1") != 0) fail_call("choosing software emulation");
+  if (!scratch_.empty()) {
+    if (guestfs_set_tmpdir(handle_, scratch_.c_str()) != 0) fail_call("choosing the folder for temporary files");
+    // The appliance that libguestfs has made of this host is the same for all: it does not go with TMPDIR.
+    if (::access("/var/tmp", W_OK) == 0) guestfs_set_cachedir(handle_, "/var/tmp");
+  }
+  // A write that fails stops the appliance, whatever the reason: the guest's kernel would lose it without a word.
+  if (guestfs_config(handle_, "-global", "scsi-hd.werror=stop") != 0) fail_call("choosing what a failed write does");
+  if (!monitor_.empty() &&
+      (guestfs_config(handle_, "-chardev", ("socket,id=watch,server=on,wait=off,path=" + monitor_).c_str()) != 0 ||
+       guestfs_config(handle_, "-mon", "chardev=watch,mode=control") != 0))
+    fail_call("adding a monitor");
   guestfs_set_network(handle_, 0);
   guestfs_set_smp(handle_, 2);
   if (guestfs_add_drive_opts(handle_, disk_.c_str(), GUESTFS_ADD_DRIVE_OPTS_FORMAT, format_.c_str(),

@@ -63,8 +63,11 @@ struct Range {
 class Guest {
  public:
   // `written`: where the disk was written since it was an image; there, nothing of the source's is left in what no file
-  // holds (ext4). Starts the appliance on the disk (seconds). Errors: unavailable (libguestfs cannot start), corrupted.
-  Guest(const std::string& disk, const std::string& format, std::vector<Range> written, bool emulate);
+  // holds (ext4). `scratch`: a folder for temporary files, or empty; `monitor`: where the appliance's QEMU listens with
+  // QMP, or empty. Starts the appliance on the disk (seconds). Errors: unavailable (libguestfs cannot start),
+  // corrupted.
+  Guest(const std::string& disk, const std::string& format, std::vector<Range> written, bool emulate,
+        const std::string& scratch, const std::string& monitor);
   ~Guest();
   Guest(const Guest&) = delete;
   Guest& operator=(const Guest&) = delete;
@@ -146,7 +149,7 @@ class Guest {
   void wipe_journal(const std::string& device);
   void write_zeroes(const std::string& device, const std::vector<Range>& ranges);
 
-  const std::string disk_, format_;
+  const std::string disk_, format_, scratch_, monitor_;
   const std::vector<Range> written_;
   const bool emulate_;
   guestfs_h* handle_ = nullptr;

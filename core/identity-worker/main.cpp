@@ -23,6 +23,7 @@
 #include <csignal>
 #include <iostream>
 
+#include "appliance_watch.hpp"
 #include "document/json.hpp"
 #include "rewrite.hpp"
 #include "storage/fd.hpp"
@@ -111,21 +112,35 @@ json::Document serve(const json::Document& request) {
       if (range.IsArray() && range.Size() == 2 && range[0].IsUint64() && range[1].IsUint64())
         written.push_back({range[0].GetUint64(), range[1].GetUint64()});
 
-  Guest guest(json::string_or(part("disk"), "path"), json::string_or(part("disk"), "format"), std::move(written),
-              json::bool_or(request, "emulate", true));
-  const System system = guest.mount();
-  Rewrite rewrite(guest, mode, std::move(source), std::move(variables), {skip.begin(), skip.end()});
-  rewrite.run();
-  std::vector<std::uint64_t> superblocks;
-  if (mode == Mode::generalize) {
-    rewrite.find_places();
-    superblocks = guest.ext4_superblocks();
+  ApplianceWatch watch(json::string_or(request, "scratch"));
+  auto work = [&] {
+    Guest guest(json::string_or(part("disk"), "path"), json::string_or(part("disk"), "format"), std::move(written),
+                json::bool_or(request, "emulate", true), watch.scratch(), watch.monitor());
+    const System system = guest.mount();
+    Rewrite rewrite(guest, mode, std::move(source), std::move(variables), {skip.begin(), skip.end()});
+    rewrite.run();
+    std::vector<std::uint64_t> superblocks;
+    if (mode == Mode::generalize) {
+      rewrite.find_places();
+      superblocks = guest.ext4_superblocks();
+    }
+    guest.unmount();
+    if (mode != Mode::describe) guest.wipe_leftovers();
+    if (mode == Mode::generalize) rewrite.prove_places();
+    guest.close();
+    return describe(system, rewrite, superblocks);
+  };
+  auto throw_cause = [&] {
+    if (auto cause = watch.cause()) throw Failure(*cause);
+  };
+  try {
+    auto reply = work();
+    throw_cause();
+    return reply;
+  } catch (const Failure&) {
+    throw_cause();
+    throw;
   }
-  guest.unmount();
-  if (mode != Mode::describe) guest.wipe_leftovers();
-  if (mode == Mode::generalize) rewrite.prove_places();
-  guest.close();
-  return describe(system, rewrite, superblocks);
 }
 
 int run() {
@@ -155,8 +170,8 @@ int run() {
 }  // namespace anyvisor::identity
 
 int main() {
-  // Whoever asked waits for the answer. When it is killed, this ends too, and libguestfs's own watcher ends the
-  // appliance within seconds.
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Whoever asked waits for the answer. When it is killed, this ends too, and takes the appliance and what is temporary
+  // with it (ApplianceWatch).
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
   return anyvisor::identity::run();
 }

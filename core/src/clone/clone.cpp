@@ -127,13 +127,27 @@ Result<void> stage_same_seed(const Workspace& workspace, const InstanceRecord& s
   return staged.write("known_hosts", *lines);
 }
 
+// What is to run once more in the clone; empty: nothing.
+Result<std::string> user_data_of(const Workspace& workspace, const InstanceRecord& source,
+                                 const CloneRequest& request) {
+  if (!request.rerun_user_data) return std::string();
+  auto text = read_file(workspace.home.instance(source.id) + "/user-data");
+  if (!text && text.error().kind == ErrorKind::not_found) return std::string();
+  return text;
+}
+
 // Everything that is this one clone's own, and its making.
 class Cloning {
  public:
-  // `id`: the clone's.
+  // `id`: the clone's; `user_data`: the source's, where it is to run again.
   Cloning(const Workspace& workspace, const CloneRequest& request, InstanceRecord source, std::string id,
-          PhaseClock& clock)
-      : workspace_(workspace), request_(request), source_(std::move(source)), id_(std::move(id)), clock_(clock) {}
+          std::string user_data, PhaseClock& clock)
+      : workspace_(workspace),
+        request_(request),
+        source_(std::move(source)),
+        id_(std::move(id)),
+        user_data_(std::move(user_data)),
+        clock_(clock) {}
 
   // `disk`: of a source with one; `prepared`: with --identity full.
   Result<std::string> run(StagedFolder staged, SourceDisk* disk, const Prepared* prepared) {
@@ -143,10 +157,6 @@ class Cloning {
     if (identity_ && prepared) {
       ANYVISOR_TRY(fillers_, make_missing_keys(*identity_, prepared->slots));
     }
-    clock_.begin("boot files");
-    ANYVISOR_CHECK(stage_boot_files(workspace_, source_, staged));
-    if (request_.identity == CloneIdentity::none && source_.has_seed)
-      ANYVISOR_CHECK(stage_same_seed(workspace_, source_, record.id, staged));
     record.clone_identity = request_.identity == CloneIdentity::none                ? "none"
                             : request_.identity == CloneIdentity::seed || !prepared ? "seed"
                             : prepared->distrust.empty() && request_.keep.empty()   ? "slots"
@@ -181,12 +191,8 @@ class Cloning {
     if (request_.identity == CloneIdentity::none) return std::nullopt;
     if (request_.identity == CloneIdentity::seed && !source_.has_seed) return std::nullopt;
     UserData user_data;
-    if (request_.rerun_user_data) {
-      auto text = read_file(workspace_.home.instance(source_.id) + "/user-data");
-      if (!text && text.error().kind != ErrorKind::not_found) return tl::unexpected(std::move(text).error());
-      if (text) {
-        ANYVISOR_TRY(user_data, read_user_data(std::move(*text)));
-      }
+    if (!user_data_.empty()) {
+      ANYVISOR_TRY(user_data, read_user_data(user_data_));
     }
     ANYVISOR_TRY(std::string key, home_public_key(workspace_.home));
     ANYVISOR_TRY(auto identity, make_identity(record.id, source_.user, std::move(key), std::move(user_data)));
@@ -253,7 +259,7 @@ class Cloning {
   const Workspace& workspace_;
   const CloneRequest& request_;
   const InstanceRecord source_;
-  const std::string id_;
+  const std::string id_, user_data_;
   PhaseClock& clock_;
   std::optional<GuestIdentity> identity_;
   std::vector<SshKey> fillers_;  // of slots that cloud-init will fill
@@ -276,6 +282,7 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
   clock.begin("check");
   ANYVISOR_CHECK(check_request(request));
   recover_unfinished(workspace);
+  if (!request.name.empty()) ANYVISOR_CHECK(check_name_is_free(workspace, request.name));
   ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));
   std::optional<SourceDisk> disk;
   auto build = [&]() -> Result<std::string> {
@@ -287,7 +294,13 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
     if (!locked.record.disk.empty()) {
       ANYVISOR_TRY(disk, take_source_disk(workspace, locked, found.state, request, clock));
     }
+    // All that is taken from the source's own folder is taken now: without its lock it may start, change and go.
+    clock.begin("boot files");
     InstanceRecord source = locked.record;
+    ANYVISOR_CHECK(stage_boot_files(workspace, source, staged));
+    if (request.identity == CloneIdentity::none && source.has_seed)
+      ANYVISOR_CHECK(stage_same_seed(workspace, source, id, staged));
+    ANYVISOR_TRY(std::string user_data, user_data_of(workspace, source, request));
     const bool is_frozen = !disk || disk->chosen.overlays;
     if (is_frozen) locked.lock.release();
     if (disk && request.identity == CloneIdentity::full) {
@@ -300,7 +313,7 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
         prepared.emplace().distrust = disk->chosen.reason;
       }
     }
-    Cloning cloning(workspace, request, std::move(source), id, clock);
+    Cloning cloning(workspace, request, std::move(source), id, std::move(user_data), clock);
     return cloning.run(std::move(staged), disk ? &*disk : nullptr, prepared ? &*prepared : nullptr);
   };
   auto id = build();

@@ -3,14 +3,28 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "document/json.hpp"
+#include "instance/identifier.hpp"
 #include "process/spawn.hpp"
+#include "storage/atomic_file.hpp"
 
 namespace anyvisor {
 namespace {
 
 // An appliance under software emulation takes 7 s on two idle cores, and its first making as long again.
 constexpr std::chrono::seconds time_limit{300};
+constexpr std::chrono::milliseconds grace{3000};  // it ends its appliance and removes its temporary files
+
+// Where the worker keeps its temporary files. It makes and removes the folder; where it was killed, we do. In TMPDIR,
+// not in the home: an appliance has sockets there, whose paths may not be long.
+std::string scratch_folder() {
+  constexpr std::size_t longest = 40;
+  const char* given = std::getenv("TMPDIR");
+  const std::string folder = given && given[0] == '/' ? given : "/tmp";
+  return (folder.size() <= longest ? folder : "/tmp") + "/anyvisor-" + short_id(new_id());
+}
 
 void set_strings(json::Document& document, json::Value& object, const char* name,
                  const std::vector<std::string>& texts) {
@@ -82,14 +96,21 @@ Result<std::vector<DiskRange>> written_since_image(const DiskStore& disks, const
   return all;
 }
 
-Result<json::Document> IdentityWorker::ask(const json::Document& request, Operation& operation) const {
+Result<json::Document> IdentityWorker::ask(json::Document request, Operation& operation) const {
   if (::access(program_.c_str(), X_OK) != 0)
     return fail(ErrorKind::unavailable, "the identity worker is not installed (" + program_ + ")",
                 "install anyvisor with libguestfs, or clone with --identity seed");
   Command command;
   command.argv = {program_};
-  ANYVISOR_TRY(auto ran, anyvisor::run(command, std::chrono::steady_clock::now() + time_limit, operation.cancel_fd,
-                                       json::render(request)));
+  command.grace = grace;
+  const std::string scratch = scratch_folder();
+  json::set(request, request, "scratch", scratch);
+  auto result =
+      anyvisor::run(command, std::chrono::steady_clock::now() + time_limit, operation.cancel_fd, json::render(request));
+  if (::access(scratch.c_str(), F_OK) == 0) (void)remove_tree_durably(scratch, "identity.remove-scratch");
+  if (!result && result.error().kind == ErrorKind::cancelled)
+    return fail(ErrorKind::cancelled, "cancelled while the guest's disk was being looked into");
+  ANYVISOR_TRY(auto ran, std::move(result));
   auto reply = json::parse_object(ran.output, "the identity worker's reply");
   if (!reply)
     return fail(ErrorKind::backend_failed,
@@ -107,7 +128,7 @@ Result<IdentityReport> IdentityWorker::run(const IdentityTask& task, Operation& 
 Result<std::vector<IdentityUnitInfo>> IdentityWorker::units(Operation& operation) const {
   auto request = json::make_object();
   json::set(request, request, "action", "list");
-  ANYVISOR_TRY(auto reply, ask(request, operation));
+  ANYVISOR_TRY(auto reply, ask(std::move(request), operation));
   std::vector<IdentityUnitInfo> units;
   if (const auto* array = json::array_or_null(reply, "units"))
     for (const auto& item : array->GetArray())

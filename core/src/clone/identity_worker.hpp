@@ -44,7 +44,7 @@ class IdentityWorker {
   Result<std::vector<IdentityUnitInfo>> units(Operation& operation) const;
 
  private:
-  Result<json::Document> ask(const json::Document& request, Operation& operation) const;
+  Result<json::Document> ask(json::Document request, Operation& operation) const;
   std::string program_;
 };
 

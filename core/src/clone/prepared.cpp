@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "clone/prepared.hpp"
 
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -158,6 +159,25 @@ Result<Prepared> generalize(const Workspace& workspace, const IdentityWorker& wo
 
 }  // namespace
 
+namespace {
+
+// One prepares at a time: minutes of waiting, which end when it is cancelled.
+Result<FileLock> wait_for_turn(const Workspace& workspace, Operation& operation) {
+  using namespace std::chrono;
+  constexpr milliseconds pause{50};
+  const auto give_up = steady_clock::now() + minutes(15);
+  while (true) {
+    auto lock = FileLock::acquire(workspace.home.prepared() + "/lock", FileLock::Mode::exclusive, pause,
+                                  "the preparation of clones");
+    if (lock || lock.error().kind != ErrorKind::busy || steady_clock::now() > give_up) return lock;
+    pollfd cancelled{operation.cancel_fd, POLLIN, 0};
+    if (operation.cancel_fd >= 0 && ::poll(&cancelled, 1, 0) > 0)
+      return fail(ErrorKind::cancelled, "cancelled while another clone was being prepared");
+  }
+}
+
+}  // namespace
+
 Result<Prepared> prepare(const Workspace& workspace, const IdentityWorker& worker, const Disk& base,
                          const GeneralizeTask& task, Operation& operation) {
   PreparedStore store(workspace);
@@ -167,8 +187,7 @@ Result<Prepared> prepare(const Workspace& workspace, const IdentityWorker& worke
   }
   // One at a time: whoever waited finds it done.
   ANYVISOR_CHECK(make_folder_durably(workspace.home.prepared(), "prepare.folder"));
-  ANYVISOR_TRY(FileLock lock, FileLock::acquire(workspace.home.prepared() + "/lock", FileLock::Mode::exclusive,
-                                                std::chrono::minutes(5), "the preparation of clones"));
+  ANYVISOR_TRY(FileLock lock, wait_for_turn(workspace, operation));
   ANYVISOR_TRY(auto there, store.read(base.id));
   if (there) return std::move(*there);
   ANYVISOR_TRY(Disk overlay,

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "image/image_catalog.hpp"
 #include "instance/identifier.hpp"
 #include "instance/intent.hpp"
 
@@ -16,12 +17,32 @@ tl::unexpected<Error> name_is_taken(const std::string& name) {
               "choose another --name, or delete it with 'anyvisor delete " + name + "'", "/name");
 }
 
+tl::unexpected<Error> name_is_coming(const std::string& name) {
+  return fail(ErrorKind::already_exists, "instance \"" + name + "\" is being made by another command",
+              "choose another --name, or wait until that one has ended", "/name");
+}
+
+// The instances that stand in staging, held by whoever makes (or is removing) them.
+Result<std::vector<InstanceRecord>> read_coming(const Workspace& workspace) {
+  ANYVISOR_TRY(const auto ids, list_ids(workspace.home.staging()));
+  std::vector<InstanceRecord> coming;
+  for (const auto& id : ids) {
+    const std::string folder = workspace.home.staging(id);
+    auto record = read_instance(folder);
+    if (record && !FileLock::is_free(folder + "/lock")) coming.push_back(std::move(*record));
+  }
+  return coming;
+}
+
 }  // namespace
 
 Result<void> check_name_is_free(const Workspace& workspace, const std::string& name) {
   ANYVISOR_TRY(const auto entries, read_instances(workspace));
   for (const auto& entry : entries)
     if (entry.record && entry.record->name == name) return name_is_taken(name);
+  ANYVISOR_TRY(const auto coming, read_coming(workspace));
+  for (const auto& one : coming)
+    if (one.name == name) return name_is_coming(name);
   return {};
 }
 
@@ -31,21 +52,31 @@ Result<LockedInstance> publish_instance(
     const std::function<Result<void>(const InstanceRecord&, StagedFolder&)>& prepare) {
   ANYVISOR_TRY(FileLock names, FileLock::acquire(workspace.home.names_lock(), FileLock::Mode::exclusive, names_patience,
                                                  "the list of names"));
-  ANYVISOR_TRY(auto entries, read_instances(workspace));
-  std::set<std::string> taken, macs;
+  // Those that are being made first: what is published in between is then seen among the instances.
+  ANYVISOR_TRY(const auto coming, read_coming(workspace));
+  ANYVISOR_TRY(const auto entries, read_instances(workspace));
+  std::set<std::string> taken, being_made, macs;
   for (const auto& entry : entries)
     if (entry.record) {
       taken.insert(entry.record->name);
       for (const auto& network : entry.record->networks) macs.insert(network.mac);
     }
-  if (record.name.empty()) record.name = choose_name([&](const std::string& name) { return taken.contains(name); });
+  for (const auto& one : coming) {
+    being_made.insert(one.name);
+    for (const auto& network : one.networks) macs.insert(network.mac);
+  }
+  if (record.name.empty())
+    record.name =
+        choose_name([&](const std::string& name) { return taken.contains(name) || being_made.contains(name); });
   if (taken.contains(record.name)) return name_is_taken(record.name);
+  if (being_made.contains(record.name)) return name_is_coming(record.name);
   for (auto& network : record.networks) do
       network.mac = new_mac();
     while (!macs.insert(network.mac).second);
 
-  if (prepare) ANYVISOR_CHECK(prepare(record, staged));
   ANYVISOR_CHECK(staged.write("instance.json", render(record)));
+  names.release();
+  if (prepare) ANYVISOR_CHECK(prepare(record, staged));
   if (!operation.empty()) ANYVISOR_CHECK(staged.write("intent.json", render(Intent{operation, false, ""})));
   std::string folder = workspace.home.instance(record.id);
   ANYVISOR_TRY(FileLock lock, staged.publish(folder));

@@ -155,9 +155,9 @@ void become_program(ChildPlan& plan) noexcept {
   reset_signals();
   place_descriptors(plan);
   if (plan.new_session && ::setsid() < 0) give_up(plan, ChildAction::session, errno);
-  // The parent may have ended before the kernel was told.
-  if (plan.parent != 0 && (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != plan.parent))
-    ::_exit(128 + SIGKILL);
+  // Asked to end, so that it can take away what it has made. The parent may have ended before the kernel was told.
+  if (plan.parent != 0 && (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || ::getppid() != plan.parent))
+    ::_exit(128 + SIGTERM);
   // What it makes in the home folder is its owner's alone.
   ::umask(077);
   if (::chdir(plan.folder) != 0) give_up(plan, ChildAction::folder, errno);

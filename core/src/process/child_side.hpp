@@ -27,7 +27,7 @@ struct ChildPlan {
   char* const* environment = nullptr;
   const char* folder = "/";
   bool new_session = true;
-  int parent = 0;          // whose end is its end too, by SIGKILL; 0: it lives on
+  int parent = 0;          // whose end is its end too, by SIGTERM; 0: it lives on
   MovedFd* fds = nullptr;  // every descriptor that it gets, 0 to 2 included; `source` is overwritten
   std::size_t fd_count = 0;
   int first_free = 3;  // above every target

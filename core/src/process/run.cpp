@@ -60,15 +60,29 @@ bool drain(Fd& pipe, std::string& text) {
   return true;
 }
 
-Result<int> reap(const Child& child, const std::string& program) {
+Result<siginfo_t> wait_for(const Child& child, const std::string& program, int options) {
   siginfo_t info{};
-  while (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) != 0)
+  while (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, options) != 0)
     if (errno != EINTR) return fail_errno("cannot tell how \"" + program + "\" ended", errno);
+  return info;
+}
+
+Result<int> reap(const Child& child, const std::string& program) {
+  // Looked at before it is reaped: until then its group's number is nobody else's.
+  ANYVISOR_TRY(const auto ended, wait_for(child, program, WEXITED | WNOWAIT));
+  if (ended.si_code != CLD_EXITED) ::kill(-child.pid, SIGKILL);
+  ANYVISOR_TRY(const auto info, wait_for(child, program, WEXITED));
   return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }
 
 // Its whole process group: it was started as the leader of one.
-void end_group(const Child& child, const std::string& program) {
+void end_group(const Child& child, const std::string& program, std::chrono::milliseconds grace) {
+  if (grace > std::chrono::milliseconds::zero()) {
+    ::kill(child.pid, SIGTERM);
+    pollfd ended{child.pidfd.get(), POLLIN, 0};
+    while (::poll(&ended, 1, static_cast<int>(grace.count())) < 0 && errno == EINTR) {
+    }
+  }
   ::kill(-child.pid, SIGKILL);
   static_cast<void>(reap(child, program));
 }
@@ -124,13 +138,13 @@ Result<Captured> run(const Command& command, std::chrono::steady_clock::time_poi
     const int ready = ::poll(watched.data(), watched.size(), poll_timeout(deadline));
     if (ready < 0 && errno != EINTR) {
       const int failure = errno;
-      end_group(child, program);
+      end_group(child, program, command.grace);
       return fail_errno("cannot wait for \"" + program + "\"", failure);
     }
     const bool ended = ready > 0 && watched[0].revents != 0;
     const std::size_t heard_before = captured.output.size();
     if (!drain(output.first, captured.output) || !drain(errors.first, captured.errors)) {
-      end_group(child, program);
+      end_group(child, program, command.grace);
       return fail(ErrorKind::exhausted,
                   "\"" + program + "\" wrote more than " + std::to_string(capture_limit) + " bytes");
     }
@@ -140,11 +154,11 @@ Result<Captured> run(const Command& command, std::chrono::steady_clock::time_poi
       return captured;
     }
     if (ready > 0 && watched[3].revents != 0) {
-      end_group(child, program);
+      end_group(child, program, command.grace);
       return cancelled();
     }
     if (std::chrono::steady_clock::now() >= deadline) {
-      end_group(child, program);
+      end_group(child, program, command.grace);
       return timed_out();
     }
   }

@@ -25,9 +25,10 @@ struct Command {
   // temporary file and rename, before exec. Empty: none.
   std::string record_folder;
   std::optional<ProcessRecord> record;
-  // Killed when the thread that starts it ends, so that nothing goes on working for a command that was killed. run()
-  // always does it.
+  // Gets SIGTERM when the thread that starts it ends, so that nothing goes on working for a command that was killed.
+  // run() always does it.
   bool ends_with_parent = false;
+  std::chrono::milliseconds grace{0};  // run(): from SIGTERM to SIGKILL, where it has to end early
 };
 
 struct Child {
@@ -46,8 +47,9 @@ struct Captured {
 };
 
 // Runs to the end and captures stdout and stderr (at most 16 MiB each; more: exhausted). Past `deadline`, or when
-// `cancel_fd` is readable, its process group is killed: timeout, cancelled. `input` goes to its stdin. `heard` gets
-// what it has written to stdout so far, each time there is more.
+// `cancel_fd` is readable, it is ended (`grace`), and its process group killed: timeout, cancelled. The group is killed
+// too where a signal has ended it. `input` goes to its stdin. `heard` gets what it has written to stdout so far, each
+// time there is more.
 Result<Captured> run(const Command& command, std::chrono::steady_clock::time_point deadline, int cancel_fd = -1,
                      std::string_view input = {}, const std::function<void(std::string_view)>& heard = {});
 
