@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """clone, prepare and their kin for the sweep (sweep.py), as operations.py has launch, start, stop and delete."""
 
+import json
 import os
 import shutil
+import subprocess
 
 from fault import clones, invariants
 from harness.suite import check
@@ -112,4 +114,26 @@ class Prepare(OnSource):
         clones.check_slots(home, NAME, home.source_bytes)
 
 
-OPERATIONS = {operation.command: operation for operation in (CloneNone, CloneFull, CloneAgain, CloneRewrite, Prepare)}
+class Compact(OnSource):
+    """Of a source whose disk stands on a chain: two clones were made of it, and it has changed each time."""
+
+    command = "compact"
+    arguments = ["compact", clones.SOURCE]
+
+    def prepare_home(self, home):
+        super().prepare_home(home)
+        for pattern in (7, 8):
+            home.run("clone", clones.SOURCE, "--identity", "none", "--name", "gone")
+            home.run("delete", "gone")
+            clones.write_to(home, clones.SOURCE, pattern)
+        home.saved = clones.Saved(home)
+        home.source_bytes = clones.bytes_of(home, clones.SOURCE)
+
+    def repeat(self, home):
+        home.run(*self.arguments)
+        chain = subprocess.run(["qemu-img", "info", "--backing-chain", "--output", "json", clones.top_of(home, clones.SOURCE)],
+                               check=True, capture_output=True)
+        check(len(json.loads(chain.stdout)) == 2, f"the chain is not short: {chain.stdout}")
+
+
+OPERATIONS = {operation.command: operation for operation in (CloneNone, CloneFull, CloneAgain, CloneRewrite, Prepare, Compact)}
