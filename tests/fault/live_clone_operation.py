@@ -76,7 +76,8 @@ class CloneLive(Operation):
         for file in os.listdir(os.path.join(home.path, "disks")):
             if file.endswith(".qcow2"):
                 done = subprocess.run(["qemu-img", "check", "-q", os.path.join(home.path, "disks", file)], check=False)
-                check(done.returncode == 0, f"{file} is damaged")
+                # 3: clusters that nothing uses, which a QEMU that was killed at a write leaves; no data is wrong.
+                check(done.returncode in (0, 3), f"{file} is damaged")
         home.run("delete", COPY)
 
 
