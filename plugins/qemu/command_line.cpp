@@ -15,7 +15,7 @@ constexpr int folder_number = 3;
 constexpr int qmp_number = 4;
 constexpr int console_number = 5;
 constexpr int agent_number = 6;
-constexpr int memory_number = 7;
+static_assert(memory_number == agent_number + 1);
 constexpr int first_tap_number = 8;
 
 class Builder {
@@ -55,6 +55,7 @@ class Builder {
     add("-no-user-config");
     add("-display", "none");
     add("-S");
+    if (facts_.incoming) add("-incoming", "defer");
     // A guest that powers off or panics leaves the VMM there, stopped, to be asked and started again.
     add("-action", "shutdown=pause,panic=pause");
     if (facts_.sandbox) add("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");

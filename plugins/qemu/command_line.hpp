@@ -15,6 +15,9 @@ struct OwnDescriptors {
   int folder = -1, qmp = -1, console = -1, agent = -1, memory = -1;
 };
 
+// The number that QEMU has its RAM's descriptor by.
+inline constexpr int memory_number = 7;
+
 // What is known besides the documents.
 struct LaunchFacts {
   std::string binary;        // absolute path
@@ -22,6 +25,7 @@ struct LaunchFacts {
   std::string accelerator;   // kvm or tcg
   std::string cpu_model;
   bool sandbox = true;
+  bool incoming = false;                          // its state comes later, over QMP: nothing boots
   std::string firmware_code, firmware_variables;  // boot method uefi
   OwnDescriptors descriptors;
 };

@@ -17,19 +17,7 @@
 namespace anyvisor::qemu {
 namespace {
 
-constexpr const char* later = "memory cannot be saved yet: this comes in a later version of the QEMU backend";
-
-void require_file(const std::string& path, const std::string& what, const std::string& field) {
-  if (path.empty() || ::access(path.c_str(), R_OK) == 0) return;
-  throw sdk::Failure(ANYVISOR_NOT_FOUND, "the " + what + " cannot be read: " + path).field(field);
-}
-
-void require_files(const MachineDocument& machine) {
-  require_file(machine.boot.kernel, "kernel", "/boot/kernel");
-  require_file(machine.boot.initrd, "initrd", "/boot/initrd");
-  for (const auto& disk : machine.disks)
-    for (const auto& link : disk.chain) require_file(link.path, "file of disk '" + disk.id + "'", disk.field);
-}
+constexpr const char* later = "memory cannot be forked yet: this comes in a later version of the QEMU backend";
 
 // "pc-q35-7.2-machine", the class behind the alias q35, is the type pc-q35-7.2.
 std::string versioned_type(const json::Value& qom_type) {
@@ -79,11 +67,21 @@ std::string QemuMachine::create(const sdk::Context& context, std::string_view re
   require_files(document_);
   std::string accelerator_reason;
   LaunchFacts facts = gather_facts(context, accelerator_reason);
-  session_.reset();
+  memory_ = document_.memory_in_file ? make_memory_file(folder(), document_.memory) : make_memfd(document_.memory);
+  memory_is_saved_ = false;
+  Started started = start_vmm(context, endpoints, std::move(facts));
+  json::Document reply = json::make_object();
+  json::set(reply, reply, "state", started.state);
+  json::set_copy(reply, reply, "hardware", started.hardware);
+  json::set(reply, reply, "accelerator_reason", accelerator_reason);
+  return json::render(reply);
+}
 
+QemuMachine::Started QemuMachine::start_vmm(const sdk::Context& context, const std::vector<Endpoint>& endpoints,
+                                            LaunchFacts facts) {
+  session_.reset();
   forget_freeze(folder());
   folder().make_logs_folder();
-  memory_ = document_.memory_in_file ? make_memory_file(folder(), document_.memory) : make_memfd(document_.memory);
   Descriptor qmp = folder().listen(qmp_socket);
   Descriptor console = folder().listen(console_socket);
   Descriptor agent = folder().listen(agent_socket);
@@ -97,7 +95,7 @@ std::string QemuMachine::create(const sdk::Context& context, std::string_view re
   const auto status = client.send("query-status");
   client.flush(context);
   const std::uint64_t log_begin = vmm_log_size(folder());
-  host_.spawn(context, sdk::Process{std::move(line.argv), {}, std::move(line.descriptors), {}});
+  vmm_pid_ = host_.spawn(context, sdk::Process{std::move(line.argv), {}, std::move(line.descriptors), {}}).pid;
   // From here on only QEMU holds the listening ends, so that its death is seen as the end of the connection.
   qmp.reset();
   console.reset();
@@ -118,11 +116,9 @@ std::string QemuMachine::create(const sdk::Context& context, std::string_view re
   const HardwareFacts hardware_facts{versioned_type(machine_type), facts.accelerator, facts.cpu_model,
                                      session_->client().version()};
   document_.hardware_machine_type = hardware_facts.machine_type;
-  json::Document reply = json::make_object();
-  json::set(reply, reply, "state", observed.state);
-  json::set_copy(reply, reply, "hardware", describe_hardware(document_, endpoints, hardware_facts));
-  json::set(reply, reply, "accelerator_reason", accelerator_reason);
-  return json::render(reply);
+  Started started{describe_hardware(document_, endpoints, hardware_facts), observed.state};
+  document_.hardware = json::render(started.hardware);
+  return started;
 }
 
 VmmSession& QemuMachine::session(const sdk::Context&) {
@@ -130,24 +126,11 @@ VmmSession& QemuMachine::session(const sdk::Context&) {
   return *session_;
 }
 
-// Runs a hop over the conversation. When QEMU hangs up meanwhile the conversation is over.
-template <class Hop>
-std::string QemuMachine::converse(const sdk::Context& context, Hop&& hop) {
-  VmmSession& current = session(context);
-  try {
-    std::string reply = hop(current);
-    current.rearm();
-    return reply;
-  } catch (const ConnectionLost&) {
-    session_.reset();
-    throw;
-  } catch (...) {
-    current.rearm();
-    throw;
-  }
-}
+std::string QemuMachine::adopt(const sdk::Context& context, std::string_view request_text) {
+  json::Document request = parse_object(request_text, "the request");
+  if (const auto* process = json::object_or_null(request, "process"))
+    vmm_pid_ = static_cast<int>(json::int_or(*process, "pid", -1));
 
-std::string QemuMachine::adopt(const sdk::Context& context, std::string_view) {
   // QEMU serves one QMP client at a time. The connection of a plugin-host that has just died is gone as soon as QEMU's
   // main loop looks at it; until then this one waits in the queue, and its first answer comes late.
   session_.reset();
@@ -225,7 +208,8 @@ std::string QemuMachine::terminate(const sdk::Context& context, std::string_view
     return render({"stopped", {}});
   });
   session_.reset();
-  memory_.reset();
+  if (!memory_is_saved_) memory_.reset();
+  vmm_pid_ = -1;
   folder().remove_sockets();
   return reply;
 }
@@ -240,12 +224,6 @@ std::string QemuMachine::state(const sdk::Context& context, std::string_view) {
   }
 }
 
-std::string QemuMachine::save(const sdk::Context&, std::string_view) {
-  throw sdk::unsupported(later);
-}
-std::string QemuMachine::restore(const sdk::Context&, std::string_view) {
-  throw sdk::unsupported(later);
-}
 std::string QemuMachine::fork(const sdk::Context&, std::string_view) {
   throw sdk::unsupported(later);
 }

@@ -39,10 +39,20 @@ class QemuMachine : public sdk::Machine {
   std::string on_event(const sdk::Context& context, std::string_view request) override;
 
  private:
+  struct Started {
+    json::Document hardware;  // guest-visible
+    std::string state;
+  };
+  // Starts the VMM on memory_.
+  Started start_vmm(const sdk::Context& context, const std::vector<Endpoint>& endpoints, LaunchFacts facts);
+  // The VMM's RAM, also of one that another plugin-host has started.
+  const Descriptor& memory();
+  void require_same_hardware(const std::vector<Endpoint>& endpoints, const LaunchFacts& facts) const;
   LaunchFacts gather_facts(const sdk::Context& context, std::string& accelerator_reason);
   InstanceFolder& folder();
   // The conversation with the running VMM; connects anew when it was lost. Failure when there is none.
   VmmSession& session(const sdk::Context& context);
+  // Runs a hop over the conversation. When QEMU hangs up meanwhile the conversation is over.
   template <class Hop>
   std::string converse(const sdk::Context& context, Hop&& hop);
   std::string ask_agent_to_shut_down(const sdk::Context& context, VmmSession& session);
@@ -52,7 +62,25 @@ class QemuMachine : public sdk::Machine {
   MachineDocument document_;
   std::optional<InstanceFolder> folder_;
   Descriptor memory_;
+  int vmm_pid_ = -1;
+  bool memory_is_saved_ = false;  // in memory_, and nowhere else: it outlives the VMM
   std::unique_ptr<VmmSession> session_;
 };
+
+template <class Hop>
+std::string QemuMachine::converse(const sdk::Context& context, Hop&& hop) {
+  VmmSession& current = session(context);
+  try {
+    std::string reply = hop(current);
+    current.rearm();
+    return reply;
+  } catch (const ConnectionLost&) {
+    session_.reset();
+    throw;
+  } catch (...) {
+    current.rearm();
+    throw;
+  }
+}
 
 }  // namespace anyvisor::qemu

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "machine_document.hpp"
 
+#include <unistd.h>
+
 #include <anyvisor/plugin.hpp>
 
 namespace anyvisor::qemu {
@@ -96,6 +98,11 @@ void refuse_unsupported(const json::Value& document) {
             .field(std::string("/limits/") + member.name.GetString());
 }
 
+void require_file(const std::string& path, const std::string& what, const std::string& field) {
+  if (path.empty() || ::access(path.c_str(), R_OK) == 0) return;
+  throw Failure(ANYVISOR_NOT_FOUND, "the " + what + " cannot be read: " + path).field(field);
+}
+
 }  // namespace
 
 json::Document parse_object(std::string_view text, const char* what) {
@@ -138,8 +145,10 @@ MachineDocument parse_machine(std::string_view text) {
     machine.smbios_uuid = json::string_or(*identity, "smbios_uuid");
     machine.vmgenid = json::string_or(*identity, "vmgenid");
   }
-  if (const auto* hardware = json::object_or_null(document, "hardware"))
+  if (const auto* hardware = json::object_or_null(document, "hardware")) {
     machine.hardware_machine_type = json::string_or(*hardware, "machine_type");
+    machine.hardware = json::render(*hardware);
+  }
   return machine;
 }
 
@@ -184,6 +193,13 @@ std::vector<Endpoint> parse_endpoints(const json::Value& create_request) {
     endpoints.push_back(std::move(endpoint));
   }
   return endpoints;
+}
+
+void require_files(const MachineDocument& machine) {
+  require_file(machine.boot.kernel, "kernel", "/boot/kernel");
+  require_file(machine.boot.initrd, "initrd", "/boot/initrd");
+  for (const auto& disk : machine.disks)
+    for (const auto& link : disk.chain) require_file(link.path, "file of disk '" + disk.id + "'", disk.field);
 }
 
 }  // namespace anyvisor::qemu

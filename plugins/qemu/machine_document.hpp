@@ -41,6 +41,7 @@ struct MachineDocument {
   std::vector<Disk> disks;  // disks, then volumes, then the config disk
   std::string smbios_uuid, vmgenid;
   std::string hardware_machine_type;  // what create() wrote last time, or empty
+  std::string hardware;               // the whole of it, JSON
 };
 
 struct PublishedPort {
@@ -63,5 +64,7 @@ struct Endpoint {
 json::Document parse_object(std::string_view text, const char* what);
 MachineDocument parse_machine(std::string_view text);
 std::vector<Endpoint> parse_endpoints(const json::Value& create_request);
+// Its kernel and disks are there and can be read.
+void require_files(const MachineDocument& machine);
 
 }  // namespace anyvisor::qemu

@@ -20,14 +20,26 @@ void QmpClient::negotiate() {
   abandoned_.insert(send("qmp_capabilities"));
 }
 
-QmpClient::CommandId QmpClient::send(const std::string& command, std::string_view arguments) {
-  CommandId id = next_id_++;
+std::string QmpClient::next_line(const std::string& command, std::string_view arguments) {
+  const CommandId id = next_id_++;
   std::string line = R"({"execute":")" + command + '"';
   if (!arguments.empty()) line.append(R"(,"arguments":)").append(arguments);
   line += R"(,"id":)" + std::to_string(id) + '}';
-  connection_.queue(line);
   pending_[id] = command;
-  return id;
+  return line;
+}
+
+QmpClient::CommandId QmpClient::send(const std::string& command, std::string_view arguments) {
+  connection_.queue(next_line(command, arguments));
+  return next_id_ - 1;
+}
+
+json::Document QmpClient::execute_with_descriptor(const sdk::Context& context, const std::string& command,
+                                                  std::string_view arguments, int descriptor) {
+  const std::string line = next_line(command, arguments);
+  const CommandId id = next_id_ - 1;
+  connection_.send_with_descriptor(context, line, descriptor);
+  return wait(context, id);
 }
 
 json::Document QmpClient::wait(const sdk::Context& context, CommandId id) {
@@ -60,6 +72,10 @@ void QmpClient::wait_closed(const sdk::Context& context) {
 void QmpClient::wait_event(const sdk::Context& context, const std::string& name) {
   auto here = [&](const QmpEvent& event) { return event.name == name; };
   while (std::none_of(events_.begin(), events_.end(), here)) handle(connection_.wait_line(context));
+}
+
+void QmpClient::forget_events(const std::string& name) {
+  std::erase_if(events_, [&](const QmpEvent& event) { return event.name == name; });
 }
 
 void QmpClient::drain() {

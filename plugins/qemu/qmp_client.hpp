@@ -53,10 +53,16 @@ class QmpClient {
   json::Document execute(const sdk::Context& context, const std::string& command, std::string_view arguments = {}) {
     return wait(context, send(command, arguments));
   }
+  // The same for a command that gets a copy of the descriptor (getfd).
+  json::Document execute_with_descriptor(const sdk::Context& context, const std::string& command,
+                                         std::string_view arguments, int descriptor);
   // Waits until QEMU closes the connection; events that come meanwhile are kept.
   void wait_closed(const sdk::Context& context);
   // Waits until an event of this name is among the kept ones.
   void wait_event(const sdk::Context& context, const std::string& name);
+
+  // Drops the kept events of this name.
+  void forget_events(const std::string& name);
 
   // Reads what has come, without waiting.
   void drain();
@@ -69,6 +75,8 @@ class QmpClient {
   int fd() const { return connection_.fd(); }
 
  private:
+  // One more command's line; its id is the newest.
+  std::string next_line(const std::string& command, std::string_view arguments);
   void handle(const std::string& line);
   void greet(const json::Value& greeting);
   [[noreturn]] void malformed(const std::string& line) const;

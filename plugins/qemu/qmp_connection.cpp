@@ -37,6 +37,37 @@ void QmpConnection::flush(const sdk::Context& context) {
   }
 }
 
+void QmpConnection::send_with_descriptor(const sdk::Context& context, std::string_view line, int descriptor) {
+  flush(context);
+  std::string text(line);
+  text.push_back('\n');
+  iovec part{text.data(), text.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptor)> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof descriptor);
+  std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+  while (true) {
+    const ssize_t sent = ::sendmsg(fd(), &message, MSG_NOSIGNAL);
+    if (sent >= 0) {
+      // The descriptor goes with the first byte.
+      output_.append(text, static_cast<std::size_t>(sent));
+      return flush(context);
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      wait(context, POLLOUT);
+    } else if (errno != EINTR) {
+      throw ConnectionLost(std::string("QEMU's QMP connection broke: ") + std::strerror(errno));
+    }
+  }
+}
+
 std::optional<std::string> QmpConnection::take_line() {
   std::size_t end = input_.find('\n', scanned_);
   if (end == std::string::npos) {

@@ -30,6 +30,8 @@ class QmpConnection {
   int fd() const { return socket_.get(); }
   // Puts the line (without its newline) into the output buffer; flush() or wait_line() send it.
   void queue(std::string_view line);
+  // Sends what is queued, then this line with a copy of the descriptor.
+  void send_with_descriptor(const sdk::Context& context, std::string_view line, int descriptor);
   // Sends what is queued. Waits until the peer has taken it or the call's time is over.
   void flush(const sdk::Context& context);
   // The next line without its end, or nothing when none is complete yet. Reads what is there; never waits.
