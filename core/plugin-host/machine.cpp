@@ -31,7 +31,6 @@ constexpr std::array hops = {
     Hop{"shutdown", &anyvisor_backend_draft1::shutdown, "machine.shutdown", "state-reply"},
     Hop{"state", &anyvisor_backend_draft1::state, "machine.state", "state-reply"},
     Hop{"save", &anyvisor_backend_draft1::save, "machine.save", "save-reply"},
-    Hop{"restore", &anyvisor_backend_draft1::restore, "machine.restore", "state-reply"},
     Hop{"fork", &anyvisor_backend_draft1::fork, "machine.fork", "state-reply"},
     Hop{"snapshot_disk", &anyvisor_backend_draft1::snapshot_disk, "machine.snapshot_disk", ""},
     Hop{"attach_device", &anyvisor_backend_draft1::attach_device, "machine.attach_device", ""},
@@ -205,10 +204,21 @@ void Machine::release(CallContext& call) {
 }
 
 Result<json::Document> Machine::create(const json::Value& params, CallContext& call) {
+  DurableStep step("machine.create");
+  return start_vmm("create", &anyvisor_backend_draft1::create, params, call);
+}
+
+Result<json::Document> Machine::restore(const json::Value& params, CallContext& call) {
+  DurableStep step("machine.restore");
+  return start_vmm("restore", &anyvisor_backend_draft1::restore, params, call);
+}
+
+Result<json::Document> Machine::start_vmm(const std::string& name,
+                                          anyvisor_machine_call anyvisor_backend_draft1::*function,
+                                          const json::Value& params, CallContext& call) {
   if (!handle_) return fail(ErrorKind::invalid_state, "no machine is attached");
   vmm_.describe(backend_->loaded().id, render_array(json::array_or_null(params, "endpoints")));
-  DurableStep step("machine.create");
-  auto reply = hop_call("create", backend_->loaded().backend->create, params, call, "state-reply");
+  auto reply = hop_call(name, backend_->loaded().backend.value().*function, params, call, "state-reply");
   if (reply && !vmm_.alive()) reply = fail(ErrorKind::backend_failed, "the VMM ended as soon as it had started");
   if (!reply) {
     Error error = std::move(reply).error();

@@ -25,7 +25,9 @@ class Machine {
   // The protocol's machine.* and network.acquire. [worker]
   Result<json::Document> attach(const json::Value& params, CallContext& call);
   Result<json::Document> acquire(const json::Value& params, CallContext& call);
+  // Both start the VMM; when that fails it is ended again, and what the networks hold is released.
   Result<json::Document> create(const json::Value& params, CallContext& call);
+  Result<json::Document> restore(const json::Value& params, CallContext& call);
   Result<json::Document> terminate(const json::Value& params, CallContext& call);
   // boot, pause, resume, shutdown, state, save, ...: straight to the plugin. Errors: unsupported for a name that is
   // none.
@@ -49,6 +51,8 @@ class Machine {
   void detach();
 
  private:
+  Result<json::Document> start_vmm(const std::string& name, anyvisor_machine_call anyvisor_backend_draft1::*function,
+                                   const json::Value& params, CallContext& call);
   Result<json::Document> hop_call(const std::string& name, anyvisor_machine_call function, const json::Value& params,
                                   CallContext& call, std::string_view reply_schema);
   Result<void> adopt(CallContext& call);

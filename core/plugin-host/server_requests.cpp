@@ -123,6 +123,7 @@ Result<json::Document> Server::execute(const std::string& method, const json::Va
     if (!machine_) return fail(ErrorKind::unsupported, "this plugin-host has no instance");
     if (method == "machine.attach") return machine_->attach(params, call);
     if (method == "machine.create") return machine_->create(params, call);
+    if (method == "machine.restore") return machine_->restore(params, call);
     if (method == "machine.terminate") return machine_->terminate(params, call);
     if (method == "network.acquire") return machine_->acquire(params, call);
     return machine_->hop(verb, params, call);

@@ -26,8 +26,8 @@ struct Answer {
 
 constexpr std::array<Answer, 19> fixed_answers{{
     {"pause", "yes", ""},
-    {"save", "no", later},
-    {"restore", "no", later},
+    {"save", "yes", "the guest's RAM stays in its file; device state of the same machine type only"},
+    {"restore", "yes", ""},
     {"fork", "no", later},
     {"snapshot_disk", "yes", ""},
     {"hotplug_disk", "no", later},

@@ -9,6 +9,7 @@ import signal
 import time
 import uuid
 
+import schema
 from outcome import Failure, check
 from plugin_host import Failed, PluginHost
 
@@ -87,6 +88,23 @@ class Machine:
         reply = self.call("machine.create", endpoints=list(endpoints))
         self.pids.add(self.pid())
         check(reply["state"] == "created", f"create leads to {reply}")
+        return reply
+
+    def save(self, **place):
+        reply = self.call("machine.save", **place)
+        wrong = schema.problems(reply, "save-reply")
+        check(not wrong, f"save answers {wrong}")
+        check(reply["state"] in ("paused", "standby"), f"save leads to {reply}")
+        return reply
+
+    def restore(self, **place):
+        """By another plugin-host, which knows what the documents say and no more."""
+        self.document["hardware"] = self.record()["hardware"]
+        self.kill_host()
+        check(self.attach() == "stopped", "a machine without a VMM is not stopped")
+        reply = self.call("machine.restore", endpoints=[], **place)
+        self.pids.add(self.pid())
+        check(reply["state"] == "paused", f"restore leads to {reply}")
         return reply
 
     def boot(self):
