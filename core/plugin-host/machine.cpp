@@ -217,6 +217,8 @@ Result<json::Document> Machine::start_vmm(const std::string& name,
                                           anyvisor_machine_call anyvisor_backend_draft1::*function,
                                           const json::Value& params, CallContext& call) {
   if (!handle_) return fail(ErrorKind::invalid_state, "no machine is attached");
+  // A VMM that is there already is not this call's: however the plugin answers, it lives on.
+  if (vmm_.alive()) return hop_call(name, backend_->loaded().backend.value().*function, params, call, "state-reply");
   vmm_.describe(backend_->loaded().id, render_array(json::array_or_null(params, "endpoints")));
   auto reply = hop_call(name, backend_->loaded().backend.value().*function, params, call, "state-reply");
   if (reply && !vmm_.alive()) reply = fail(ErrorKind::backend_failed, "the VMM ended as soon as it had started");

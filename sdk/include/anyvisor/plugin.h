@@ -221,9 +221,9 @@ typedef struct anyvisor_backend_draft1 {
   /* Asks the VMM now. Reply {"state":...,"reason":...}. */
   anyvisor_machine_call state;
   /* Paused>Standby: writes the guest's RAM and device state into {"folder":"/...","label":"...","durable":true}, an
-   * existing folder. `label` (one line) goes with the RAM: restore takes no other. durable false: nothing is flushed, and
-   * RAM may stay in this process. The VMM is still there afterwards: it may be resumed, or terminated, which makes it
-   * Standby. Reply: save-reply.schema.json. Optional: NULL or ANYVISOR_UNSUPPORTED. */
+   * existing folder. `label` (one line) goes with the RAM: restore takes no other. durable false: nothing is flushed,
+   * and RAM may stay in this process. The VMM is still there afterwards: it may be resumed, or terminated, which makes
+   * it Standby. Reply: save-reply.schema.json. Optional: NULL or ANYVISOR_UNSUPPORTED. */
   anyvisor_machine_call save;
   /* Standby>Paused: starts the VMM on what save has written ({"folder","label","durable"} as there, "endpoints" as for
    * create). Hardware other than the machine document's "hardware" is refused, before anything is started. Reply as
