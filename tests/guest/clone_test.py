@@ -125,6 +125,18 @@ def names_and_refusals():
         check(not changed and home.names() == names, f"refusals have changed something: {sorted(changed)}")
 
 
+def machines_of_their_own_size():
+    with Home() as home:
+        make_source(home)
+        made = json.loads(clone(home, "web", "--cpus", "2", "--memory", "128M", "--disk", "3M", "--start", "--format", "json").out)
+        check(made["state"] == "Running" and made["cpus"] == 2 and made["memory"] == 128 << 20, f"{made}")
+        check(made["disk"] == 3 << 20, f"the disk has {made['disk']} bytes")
+        check(made["name"] == "web-clone1" and home.info("web")["cpus"] != 2, f"{made}")
+        counts = processes.until(lambda: len(console.last_run(home.console("web-clone1"))) > 3, seconds(20))
+        check(counts, "the clone does not count")
+        home.run("stop", "web-clone1", "--force")
+
+
 def eight_at_once():
     with Home() as home:
         make_source(home)
@@ -143,4 +155,4 @@ def eight_at_once():
 
 if __name__ == "__main__":
     suite.main(data_is_shared_and_then_each_ones_own, source_that_has_not_changed_is_not_frozen_again, names_and_refusals,
-               eight_at_once)
+               machines_of_their_own_size, eight_at_once)
