@@ -157,10 +157,6 @@ Result<Prepared> generalize(const Workspace& workspace, const IdentityWorker& wo
   return prepared;
 }
 
-}  // namespace
-
-namespace {
-
 // One prepares at a time: minutes of waiting, which end when it is cancelled.
 Result<FileLock> wait_for_turn(const Workspace& workspace, Operation& operation) {
   using namespace std::chrono;
