@@ -2,7 +2,6 @@
 // A background job: `job HOME prepare INSTANCE`. It drives an operation as any command does, with the lowest priority,
 // and ends once it is asked to (SIGTERM), or its instance is started or removed: what it does is of no use then.
 #include <fcntl.h>
-#include <linux/ioprio.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -28,6 +27,9 @@ using namespace anyvisor;
 
 constexpr int look_every_ms = 500;
 constexpr int usage_error = 2;
+// Of linux/ioprio.h, which newer Debian kernels ship in a form that is no C++ (linux-libc-dev 6.1.0-56).
+constexpr int io_of_this_process = 1;       // IOPRIO_WHO_PROCESS
+constexpr int io_only_when_idle = 3 << 13;  // IOPRIO_CLASS_IDLE in its place, level 0
 
 void complain(const std::string& operation, const Error& error) {
   std::fprintf(stderr, "[%s] [background] %s: %s\n", now_utc().c_str(), operation.c_str(), error.message.c_str());
@@ -36,7 +38,7 @@ void complain(const std::string& operation, const Error& error) {
 // After all the others, for CPU and disk; what it starts inherits that. Not being able to is no reason not to work.
 void step_back() {
   ::setpriority(PRIO_PROCESS, 0, 19);
-  ::syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+  ::syscall(SYS_ioprio_set, io_of_this_process, 0, io_only_when_idle);
 }
 
 // Makes `cancel` readable when the work is to end, and returns when it has: `ended` is readable then.
