@@ -60,7 +60,22 @@ def check_listed_vmms(home):
         # One that is being ended while we look is no finding; one that stays is.
         processes.until(lambda: not unlisted(), seconds(1))
     left = unlisted()
+    if left:
+        print_what_is_known(home)
     check(not left, f"VMMs that no list shows: {list(map(str, left))}; listed: {home.list()}")
+
+
+def print_what_is_known(home):
+    """The records and logs of the instances, and who runs: a race is not seen twice."""
+    for instance in home.list():
+        for name in ("process.json", "logs/anyvisor.log"):
+            try:
+                with open(os.path.join(instance["folder"], name), encoding="utf-8", errors="replace") as file:
+                    print(f"--- {instance['name']}: {name}\n{file.read()[-4000:]}")
+            except OSError as error:
+                print(f"--- {error}")
+    for process in processes.descendants():
+        print(f"--- {process}, child of {process.parent}")
 
 
 def check_nothing_half_there(home):
