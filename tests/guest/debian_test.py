@@ -158,8 +158,9 @@ def whole_life():
 def by_firmware():
     environment = cache()
     with Home() as home:
-        home.run("launch", "debian:bookworm", "--name", "uefi", "--firmware", "uefi", "--cpus", "2", "--network", "restricted",
-                 "--wait", "ssh", "--timeout", "6m", env=environment, limit=BOOT)
+        launched = home.run("launch", "debian:bookworm", "--name", "uefi", "--firmware", "uefi", "--cpus", "2", "--network", "restricted",
+                            "--wait", "ssh", "--timeout", "6m", env=environment, limit=BOOT, ok=False)
+        check(launched.code == 0, f"{launched}\nits console:\n{home.console('uefi')[-6000:]}")
         check(home.run("exec", "uefi", "--", "test", "-d", "/sys/firmware/efi", ok=False).code == 0, "not booted by UEFI")
         home.run("delete", "uefi", "--force")
         home.check_no_process_left()
