@@ -11,12 +11,11 @@
 namespace anyvisor::bench {
 namespace {
 
-// The clones of one iteration, by name; deleted when it goes.
+// The clones of one iteration, all that the source has; deleted when it goes.
 class Clones {
  public:
   Clones(const Sources& sources, std::string source) : sources_(sources), source_(std::move(source)) {}
   ~Clones() {
-    std::vector<std::string> words{sources_.cli, "--home", sources_.home, "delete"};
     auto manager = Manager::open({sources_.home, ""});
     if (!manager) return;
     auto all = manager->list();

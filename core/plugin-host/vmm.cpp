@@ -71,7 +71,8 @@ Result<void> Vmm::set_hardware(const std::string& hardware) {
 bool Vmm::adopt() {
   auto record = read_process_record(folder_);
   if (!record) return false;
-  Result<Fd> process = is_alive(*record, home_) ? open_process(*record) : Result<Fd>(fail(ErrorKind::not_found, ""));
+  Result<Fd> process =
+      is_alive(*record, home_) ? open_process(record->process) : Result<Fd>(fail(ErrorKind::not_found, ""));
   std::lock_guard guard(mutex_);
   record_ = std::move(*record);
   if (!process) {

@@ -29,12 +29,17 @@ void follow(const sdk::Context& context, QmpClient& client, const char* what) {
   }
 }
 
+// The file as QEMU knows it by `fd:NAME`, and RAM left out of what goes through it.
+void hand_over(const sdk::Context& context, QmpClient& client, int file) {
+  client.execute(context, "migrate-set-capabilities", without_shared_memory);
+  client.execute_with_descriptor(context, "getfd", std::string(R"({"fdname":")") + fd_name + R"("})", file);
+}
+
 }  // namespace
 
 void save_device_state(const sdk::Context& context, QmpClient& client, int file) {
-  client.execute(context, "migrate-set-capabilities", without_shared_memory);
   client.execute(context, "migrate-set-parameters", no_speed_limit);
-  client.execute_with_descriptor(context, "getfd", std::string(R"({"fdname":")") + fd_name + R"("})", file);
+  hand_over(context, client, file);
   client.execute(context, "migrate", std::string(R"({"uri":"fd:)") + fd_name + R"("})");
   try {
     follow(context, client, "write the devices' state");
@@ -48,8 +53,7 @@ void save_device_state(const sdk::Context& context, QmpClient& client, int file)
 }
 
 void load_device_state(const sdk::Context& context, QmpClient& client, int file) {
-  client.execute(context, "migrate-set-capabilities", without_shared_memory);
-  client.execute_with_descriptor(context, "getfd", std::string(R"({"fdname":")") + fd_name + R"("})", file);
+  hand_over(context, client, file);
   client.execute(context, "migrate-incoming", std::string(R"({"uri":"fd:)") + fd_name + R"("})");
   try {
     follow(context, client, "read the devices' state");

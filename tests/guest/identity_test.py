@@ -15,42 +15,33 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import suite  # noqa: E402
 from harness.home import Home  # noqa: E402
 from harness.suite import Skip, check  # noqa: E402
-
-MACHINE_ID = "0123456789abcdef0123456789abcdef"
-
-
-def write(root, path, text, mode=0o644):
-    path = os.path.join(root, path)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(text if isinstance(text, bytes) else text.encode())
-    os.chmod(path, mode)
+from identity.layout import MACHINE_ID, put  # noqa: E402
 
 
 def make_tree(root, mac):
     for folder in ("bin", "usr/bin", "sbin", "lib", "boot", "var/lib/dbus", "var/lib/cloud/instances/old", "etc/cloud/cloud.cfg.d",
                    "home/ada", "etc/ssh"):
         os.makedirs(os.path.join(root, folder))
-    write(root, "etc/debian_version", "12.5\n")
-    write(root, "etc/os-release", 'NAME="Debian GNU/Linux"\nID=debian\nVERSION_ID="12"\n')
-    write(root, "etc/fstab", "LABEL=root / ext4 defaults 0 1\n")
-    write(root, "etc/machine-id", MACHINE_ID + "\n", 0o444)
+    put(root, "etc/debian_version", "12.5\n")
+    put(root, "etc/os-release", 'NAME="Debian GNU/Linux"\nID=debian\nVERSION_ID="12"\n')
+    put(root, "etc/fstab", "LABEL=root / ext4 defaults 0 1\n")
+    put(root, "etc/machine-id", MACHINE_ID + "\n", 0o444)
     os.symlink("/etc/machine-id", os.path.join(root, "var/lib/dbus/machine-id"))
-    write(root, "etc/hostname", "web\n")
-    write(root, "etc/hosts", "127.0.0.1 localhost\n127.0.1.1 web.example web\n10.0.0.9 webserver my-web\n")
-    write(root, "var/lib/systemd/random-seed", os.urandom(512), 0o600)
-    write(root, "var/lib/systemd/credential.secret", os.urandom(64), 0o600)
+    put(root, "etc/hostname", "web\n")
+    put(root, "etc/hosts", "127.0.0.1 localhost\n127.0.1.1 web.example web\n10.0.0.9 webserver my-web\n")
+    put(root, "var/lib/systemd/random-seed", os.urandom(512), 0o600)
+    put(root, "var/lib/systemd/credential.secret", os.urandom(64), 0o600)
     for kind in ("ed25519", "ecdsa", "rsa"):
         subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "", "-f", f"{root}/etc/ssh/ssh_host_{kind}_key"],
                        check=True)
-    write(root, "etc/systemd/network/10-lan.network", f"[Match]\nMACAddress={mac.upper()}\n")
-    write(root, "etc/systemd/network/20-other.network", "[Match]\nMACAddress=52:54:00:00:00:01\n")
-    write(root, "etc/netplan/50-cloud-init.yaml", "network: {}\n")
-    write(root, "var/lib/dhcp/dhclient.eth0.leases", "lease {}\n")
-    write(root, "etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.1993-08.org.debian:01:6d4e1234abcd\n")
-    write(root, "etc/nvme/hostid", "11111111-2222-3333-4444-555555555555\n")
-    write(root, "var/lib/cloud/instances/old/user-data.txt", "#cloud-config\npassword: secret-of-the-source\n")
-    write(root, "home/ada/notes", "kept byte by byte\n" * 1000)
+    put(root, "etc/systemd/network/10-lan.network", f"[Match]\nMACAddress={mac.upper()}\n")
+    put(root, "etc/systemd/network/20-other.network", "[Match]\nMACAddress=52:54:00:00:00:01\n")
+    put(root, "etc/netplan/50-cloud-init.yaml", "network: {}\n")
+    put(root, "var/lib/dhcp/dhclient.eth0.leases", "lease {}\n")
+    put(root, "etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.1993-08.org.debian:01:6d4e1234abcd\n")
+    put(root, "etc/nvme/hostid", "11111111-2222-3333-4444-555555555555\n")
+    put(root, "var/lib/cloud/instances/old/user-data.txt", "#cloud-config\npassword: secret-of-the-source\n")
+    put(root, "home/ada/notes", "kept byte by byte\n" * 1000)
 
 
 class Disk:

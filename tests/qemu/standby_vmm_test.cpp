@@ -46,6 +46,12 @@ class StandbyTest : public VmmTest {
       ASSERT_EQ(std::stoul(line, nullptr, 16), number) << console();
     EXPECT_GT(number, before);
   }
+  void restore_and_go_on(const std::string& text) {
+    call(&sdk::Machine::restore, text);
+    call(&sdk::Machine::resume);
+    expect_the_count_goes_on();
+  }
+  void restore_and_go_on() { restore_and_go_on(request()); }
   std::string refusal(const std::string& text) {
     try {
       call(&sdk::Machine::restore, text);
@@ -88,9 +94,7 @@ TEST_F(StandbyTest, AfterItsSaveTheGuestCanGoOnInstead) {
   end_vmm();
   attach_anew();
   EXPECT_THAT(refusal(request(true, "here 1")), testing::HasSubstr("another moment"));
-  call(&sdk::Machine::restore, request(true, "here 2"));
-  call(&sdk::Machine::resume);
-  expect_the_count_goes_on();
+  restore_and_go_on(request(true, "here 2"));
 }
 
 TEST_F(StandbyTest, AnAdoptedMachineIsSavedToo) {
@@ -101,9 +105,7 @@ TEST_F(StandbyTest, AnAdoptedMachineIsSavedToo) {
   save();
   end_vmm();
   attach_anew();
-  call(&sdk::Machine::restore, request());
-  call(&sdk::Machine::resume);
-  expect_the_count_goes_on();
+  restore_and_go_on();
 }
 
 TEST_F(StandbyTest, WithoutDurabilityTheMemoryStaysInThisProcess) {
@@ -111,9 +113,7 @@ TEST_F(StandbyTest, WithoutDurabilityTheMemoryStaysInThisProcess) {
   save(false);
   EXPECT_FALSE(fs::exists(saved_ / "memory"));
   end_vmm();
-  call(&sdk::Machine::restore, request(false));
-  call(&sdk::Machine::resume);
-  expect_the_count_goes_on();
+  restore_and_go_on(request(false));
   save(false);
   end_vmm();
   attach_anew();  // another process knows nothing of it
@@ -131,9 +131,7 @@ TEST_F(StandbyTest, MemoryInAFileFromTheStartGetsItsName) {
   save();
   end_vmm();
   attach_anew();
-  call(&sdk::Machine::restore, request());
-  call(&sdk::Machine::resume);
-  expect_the_count_goes_on();
+  restore_and_go_on();
 }
 
 TEST_F(StandbyTest, WhatDoesNotBelongTogetherIsRefusedBeforeQemuStarts) {
@@ -167,9 +165,7 @@ TEST_F(StandbyTest, WhatDoesNotBelongTogetherIsRefusedBeforeQemuStarts) {
 
   // After all of that it is as good as before.
   attach_anew();
-  call(&sdk::Machine::restore, request());
-  call(&sdk::Machine::resume);
-  expect_the_count_goes_on();
+  restore_and_go_on();
 }
 
 TEST_F(StandbyTest, ATruncatedDeviceStateIsAFailureAndNoRunningGuest) {

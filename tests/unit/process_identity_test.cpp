@@ -162,7 +162,7 @@ TEST(IsAlive, NeedsTheSameProcessBootAndHome) {
   auto other = record;
   other.process.start_time += 1;
   EXPECT_FALSE(is_alive(other, folder.path())) << "the pid was reused";
-  EXPECT_EQ(open_process(other).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(open_process(other.process).error().kind, ErrorKind::not_found);
   other = record;
   other.process.boot_id = "00000000-0000-0000-0000-000000000000";
   EXPECT_FALSE(is_alive(other, folder.path())) << "the machine was booted anew";
@@ -172,14 +172,14 @@ TEST(IsAlive, NeedsTheSameProcessBootAndHome) {
   EXPECT_TRUE(is_alive(record, moved));
   std::filesystem::rename(moved, folder.path());
 
-  const auto pidfd = open_process(record);
+  const auto pidfd = open_process(record.process);
   ASSERT_TRUE(pidfd) << pidfd.error().message;
   waiter.kill();
   pollfd ended{pidfd->get(), POLLIN, 0};
   EXPECT_EQ(::poll(&ended, 1, 10'000), 1);
   EXPECT_FALSE(is_alive(record, folder.path()));
   waiter.reap();
-  EXPECT_EQ(open_process(record).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(open_process(record.process).error().kind, ErrorKind::not_found);
 }
 
 TEST(NowUtc, IsRfc3339WithMilliseconds) {

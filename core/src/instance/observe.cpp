@@ -68,7 +68,7 @@ Result<void> end_vmm(const Workspace& workspace, const InstanceRecord& instance,
   if (!record || !is_alive(*record, workspace.home.path())) return {};
   if (auto control = MachineControl::reach(workspace, instance, adoption_limit))
     if (control->terminate(true, operation)) return {};
-  auto process = open_process(*record);
+  auto process = open_process(record->process);
   if (!process) return {};
   if (syscall(SYS_pidfd_send_signal, process->get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH)
     return fail_errno("cannot end the VMM of \"" + instance.name + "\"", errno);

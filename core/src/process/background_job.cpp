@@ -35,15 +35,6 @@ Result<BackgroundJob> read_job(const std::string& folder) {
   return job;
 }
 
-// The process and no other that got its number since.
-Fd open_job(const BackgroundJob& job) {
-  if (job.process.pid <= 1) return {};
-  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, job.process.pid, 0)));
-  const auto now = ProcessIdentity::of(job.process.pid);
-  if (!pidfd || !now || now->start_time != job.process.start_time || now->boot_id != job.process.boot_id) return {};
-  return pidfd;
-}
-
 bool ends_after(const Fd& pidfd, int signal, int limit_ms) {
   ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
   pollfd ended{pidfd.get(), POLLIN, 0};
@@ -80,8 +71,9 @@ Result<void> start_job(const std::string& program, const std::string& home, cons
 void end_job(const std::string& folder) {
   const auto job = running_job(folder);
   if (!job) return;
-  if (const Fd pidfd = open_job(*job); pidfd)
-    if (!ends_after(pidfd, SIGTERM, end_limit_ms)) ends_after(pidfd, SIGKILL, kill_limit_ms);
+  if (job->process.pid <= 1) return;
+  if (const auto pidfd = open_process(job->process))
+    if (!ends_after(*pidfd, SIGTERM, end_limit_ms)) ends_after(*pidfd, SIGKILL, kill_limit_ms);
 }
 
 void forget_ended_job(const std::string& folder) {

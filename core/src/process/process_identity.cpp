@@ -72,11 +72,11 @@ bool is_alive(const ProcessRecord& record, const std::string& home) {
   const auto folder = FolderIdentity::of(home);
   if (!folder || folder->device != record.home.device || folder->inode != record.home.inode) return false;
   const auto process = ProcessIdentity::of(record.process.pid);
-  return process && process->start_time == record.process.start_time && process->boot_id == record.process.boot_id;
+  return process && *process == record.process;
 }
 
-Result<Fd> open_process(const ProcessRecord& record) {
-  const int pid = record.process.pid;
+Result<Fd> open_process(const ProcessIdentity& wanted) {
+  const int pid = wanted.pid;
   const auto gone = [&] { return fail(ErrorKind::not_found, "process " + std::to_string(pid) + " has ended"); };
   if (pid <= 0) return gone();
   Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
@@ -84,10 +84,9 @@ Result<Fd> open_process(const ProcessRecord& record) {
     if (errno == ESRCH || errno == EINVAL) return gone();
     return fail_errno("cannot open process " + std::to_string(pid), errno);
   }
-  // Looked at after opening: if it is the recorded one now, the descriptor is the recorded one's.
+  // Looked at after opening: if it is the wanted one now, the descriptor is the wanted one's.
   const auto process = ProcessIdentity::of(pid);
-  if (!process || process->start_time != record.process.start_time || process->boot_id != record.process.boot_id)
-    return gone();
+  if (!process || *process != wanted) return gone();
   return pidfd;
 }
 

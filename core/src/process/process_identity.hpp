@@ -16,6 +16,7 @@ struct ProcessIdentity {
   std::uint64_t start_time = 0;  // field 22 of /proc/<pid>/stat, clock ticks since boot
   std::string boot_id;           // /proc/sys/kernel/random/boot_id
 
+  bool operator==(const ProcessIdentity&) const = default;
   // Of a living process. Errors: not_found.
   static Result<ProcessIdentity> of(int pid);
 };
@@ -48,8 +49,8 @@ Result<ProcessRecord> read_process_record(const std::string& folder);
 std::string render_process_record(const ProcessRecord& record);
 // Is the recorded VMM alive, the same process, and does this home folder own it?
 bool is_alive(const ProcessRecord& record, const std::string& home);
-// pidfd_open for the recorded process, checked again after opening. Errors: not_found.
-Result<Fd> open_process(const ProcessRecord& record);
+// pidfd_open for this process and no other that got its pid since: checked after opening. Errors: not_found.
+Result<Fd> open_process(const ProcessIdentity& wanted);
 
 // Now, RFC 3339 in UTC with milliseconds: "2026-11-21T09:30:00.123Z".
 std::string now_utc();

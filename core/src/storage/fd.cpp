@@ -33,6 +33,17 @@ Result<void> write_all(int fd, std::string_view text) {
   return {};
 }
 
+Result<void> write_all_at(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail_errno("cannot write \"" + path + "\"", errno);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
+  }
+  return {};
+}
+
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
   // O_NONBLOCK: a FIFO in the file's place must not hang us.
   Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));

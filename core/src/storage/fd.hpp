@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -35,6 +36,8 @@ class Fd {
 Result<Fd> open_folder(const std::string& path);
 // All of `text`, through EINTR and short writes.
 Result<void> write_all(int fd, std::string_view text);
+// All of `bytes` at `offset`, likewise; `path` is for the message. Errors as fail_errno.
+Result<void> write_all_at(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path);
 // A whole file of at most `limit` bytes. Errors: not_found, exhausted (larger), as fail_errno.
 Result<std::string> read_file(const std::string& path, std::size_t limit = 4u << 20);
 

@@ -79,17 +79,6 @@ std::string make_header(const OverlaySpec& spec, std::uint64_t size, std::uint64
   return header.bytes();
 }
 
-Result<void> write_at(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail_errno("cannot write \"" + path + "\"", errno);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-    offset += static_cast<std::uint64_t>(written);
-  }
-  return {};
-}
-
 // The positions of everything in the file, in the order in which it stands there.
 struct Layout {
   std::uint64_t l1_entries = 0, l1_clusters = 0;
@@ -116,7 +105,7 @@ Result<void> write_tables(int fd, const std::string& path, const Layout& layout,
   for (std::size_t i = 0; i < layout.l2_indexes.size(); ++i) {
     BigEndian entry;
     entry.u64(copied | (layout.l2_at + i * cluster));
-    ANYVISOR_CHECK(write_at(fd, entry.bytes(), l1_at + layout.l2_indexes[i] * 8, path));
+    ANYVISOR_CHECK(write_all_at(fd, entry.bytes(), l1_at + layout.l2_indexes[i] * 8, path));
   }
   std::size_t table = 0;
   for (std::size_t i = 0; i < clusters.size(); ++i) {
@@ -125,8 +114,8 @@ Result<void> write_tables(int fd, const std::string& path, const Layout& layout,
     BigEndian entry;
     entry.u64(copied | data_at);
     const std::uint64_t slot = clusters[i].offset % bytes_per_l1_entry / cluster;
-    ANYVISOR_CHECK(write_at(fd, entry.bytes(), layout.l2_at + table * cluster + slot * 8, path));
-    ANYVISOR_CHECK(write_at(fd, clusters[i].bytes, data_at, path));
+    ANYVISOR_CHECK(write_all_at(fd, entry.bytes(), layout.l2_at + table * cluster + slot * 8, path));
+    ANYVISOR_CHECK(write_all_at(fd, clusters[i].bytes, data_at, path));
   }
   return {};
 }
@@ -142,9 +131,9 @@ Result<void> fill(int fd, const std::string& path, const OverlaySpec& spec, std:
   // Tables are all zeroes but for what is written: holes.
   if (::ftruncate(fd, static_cast<off_t>(layout.end)) != 0) return fail_errno("cannot write \"" + path + "\"", errno);
   ANYVISOR_CHECK(write_tables(fd, path, layout, clusters));
-  ANYVISOR_CHECK(write_at(fd, refcounts.bytes(), refcount_block_at, path));
-  ANYVISOR_CHECK(write_at(fd, refcount_table.bytes(), refcount_table_at, path));
-  ANYVISOR_CHECK(write_at(fd, make_header(spec, size, layout.l1_entries), 0, path));
+  ANYVISOR_CHECK(write_all_at(fd, refcounts.bytes(), refcount_block_at, path));
+  ANYVISOR_CHECK(write_all_at(fd, refcount_table.bytes(), refcount_table_at, path));
+  ANYVISOR_CHECK(write_all_at(fd, make_header(spec, size, layout.l1_entries), 0, path));
   if (::fsync(fd) != 0) return fail_errno("cannot flush \"" + path + "\"", errno);
   return {};
 }

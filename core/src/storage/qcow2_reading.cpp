@@ -67,6 +67,21 @@ Result<Overlay> open_overlay(const std::string& path, int access = O_RDONLY) {
   return overlay;
 }
 
+// `visit`(position on the disk, entry of an L2 table), in ascending order, where there are L2 tables. Ends at its
+// error.
+template <class Visit>
+Result<void> for_each_entry(const Overlay& overlay, const std::string& path, Visit&& visit) {
+  const std::uint64_t entries = overlay.cluster / 8;
+  for (std::uint64_t i = 0; i < overlay.l1_entries; ++i) {
+    const std::uint64_t l2_at = big_endian(overlay.l1, i * 8, 8) & offset_mask;
+    if (l2_at == 0) continue;
+    ANYVISOR_TRY(const std::string l2, read_at(overlay.fd.get(), overlay.cluster, l2_at, path));
+    for (std::uint64_t j = 0; j < entries; ++j)
+      ANYVISOR_CHECK(visit((i * entries + j) * overlay.cluster, big_endian(l2, j * 8, 8)));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<bool> overlay_is_empty(const std::string& path) {
@@ -77,20 +92,14 @@ Result<bool> overlay_is_empty(const std::string& path) {
 Result<std::vector<DiskRange>> overlay_ranges(const std::string& path) {
   ANYVISOR_TRY(Overlay overlay, open_overlay(path));
   std::vector<DiskRange> ranges;
-  const std::uint64_t entries = overlay.cluster / 8;
-  for (std::uint64_t i = 0; i < overlay.l1_entries; ++i) {
-    const std::uint64_t l2_at = big_endian(overlay.l1, i * 8, 8) & offset_mask;
-    if (l2_at == 0) continue;
-    ANYVISOR_TRY(std::string l2, read_at(overlay.fd.get(), overlay.cluster, l2_at, path));
-    for (std::uint64_t j = 0; j < entries; ++j) {
-      const std::uint64_t entry = big_endian(l2, j * 8, 8), position = (i * entries + j) * overlay.cluster;
-      if ((entry & offset_mask) == 0 || (entry & (all_zeroes | compressed)) == all_zeroes) continue;
-      if (!ranges.empty() && ranges.back().position + ranges.back().length == position)
-        ranges.back().length += overlay.cluster;
-      else
-        ranges.push_back({position, overlay.cluster});
-    }
-  }
+  ANYVISOR_CHECK(for_each_entry(overlay, path, [&](std::uint64_t position, std::uint64_t entry) -> Result<void> {
+    if ((entry & offset_mask) == 0 || (entry & (all_zeroes | compressed)) == all_zeroes) return {};
+    if (!ranges.empty() && ranges.back().position + ranges.back().length == position)
+      ranges.back().length += overlay.cluster;
+    else
+      ranges.push_back({position, overlay.cluster});
+    return {};
+  }));
   return ranges;
 }
 
@@ -99,35 +108,23 @@ Result<std::vector<OverlayCluster>> read_overlay(const std::string& path, std::s
   if (overlay.cluster != overlay_cluster)
     return fail(ErrorKind::unsupported, "\"" + path + "\" has clusters of another size");
   std::vector<OverlayCluster> clusters;
-  const std::uint64_t entries = overlay.cluster / 8;
-  for (std::uint64_t i = 0; i < overlay.l1_entries; ++i) {
-    const std::uint64_t l2_at = big_endian(overlay.l1, i * 8, 8) & offset_mask;
-    if (l2_at == 0) continue;
-    ANYVISOR_TRY(std::string l2, read_at(overlay.fd.get(), overlay.cluster, l2_at, path));
-    for (std::uint64_t j = 0; j < entries; ++j) {
-      const std::uint64_t entry = big_endian(l2, j * 8, 8);
-      if ((entry & compressed) != 0) return fail(ErrorKind::unsupported, "\"" + path + "\" has compressed clusters");
-      // Zeroes (from a discard) hold no content of anybody's.
-      if ((entry & offset_mask) == 0 || (entry & all_zeroes) != 0) continue;
-      if (clusters.size() == limit)
-        return fail(ErrorKind::exhausted, "\"" + path + "\" holds more than " + std::to_string(limit) + " clusters");
-      ANYVISOR_TRY(std::string bytes, read_at(overlay.fd.get(), overlay.cluster, entry & offset_mask, path));
-      clusters.push_back({(i * entries + j) * overlay.cluster, std::move(bytes)});
-    }
-  }
+  ANYVISOR_CHECK(for_each_entry(overlay, path, [&](std::uint64_t position, std::uint64_t entry) -> Result<void> {
+    if ((entry & compressed) != 0) return fail(ErrorKind::unsupported, "\"" + path + "\" has compressed clusters");
+    // Zeroes (from a discard) hold no content of anybody's.
+    if ((entry & offset_mask) == 0 || (entry & all_zeroes) != 0) return {};
+    if (clusters.size() == limit)
+      return fail(ErrorKind::exhausted, "\"" + path + "\" holds more than " + std::to_string(limit) + " clusters");
+    ANYVISOR_TRY(std::string bytes, read_at(overlay.fd.get(), overlay.cluster, entry & offset_mask, path));
+    clusters.push_back({position, std::move(bytes)});
+    return {};
+  }));
   return clusters;
 }
 
 namespace {
 
-Result<void> write_at(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail_errno("cannot write \"" + path + "\"", errno);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-    offset += static_cast<std::uint64_t>(written);
-  }
+Result<void> write_durably(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path) {
+  ANYVISOR_CHECK(write_all_at(fd, bytes, offset, path));
   if (::fdatasync(fd) != 0) return fail_errno("cannot flush \"" + path + "\"", errno);
   return {};
 }
@@ -158,14 +155,14 @@ Result<void> overwrite_in_place(const std::string& path, const std::string& form
     if (!fd || ::fstat(fd.get(), &status) != 0) return fail_errno("cannot open \"" + path + "\"", errno);
     if (position + bytes.size() > static_cast<std::uint64_t>(status.st_size))
       return fail(ErrorKind::invalid_argument, "\"" + path + "\" ends before byte " + std::to_string(position));
-    return write_at(fd.get(), bytes, position, path);
+    return write_durably(fd.get(), bytes, position, path);
   }
   ANYVISOR_TRY(const Overlay overlay, open_overlay(path, O_RDWR));
   while (!bytes.empty()) {
     const std::uint64_t within = position % overlay.cluster;
     const std::string_view piece = bytes.substr(0, overlay.cluster - within);
     ANYVISOR_TRY(const std::uint64_t at, own_cluster(overlay, position, path));
-    ANYVISOR_CHECK(write_at(overlay.fd.get(), piece, at + within, path));
+    ANYVISOR_CHECK(write_durably(overlay.fd.get(), piece, at + within, path));
     bytes.remove_prefix(piece.size());
     position += piece.size();
   }
