@@ -23,6 +23,16 @@ def reason(case):
     return after[0] if after else message or "no reason given"
 
 
+def seconds_of(case):
+    return float(case.get("time") or 0)
+
+
+def end_of_output(case, lines=60):
+    """The last lines that a failed test printed: the log of a long run may have been cut where they stood first."""
+    output = (case.findtext("system-out") or "").rstrip().splitlines()
+    return ([f"... {len(output) - lines} lines before"] if len(output) > lines else []) + output[-lines:]
+
+
 def sweep_counts(case):
     """How many kill points a sweep went through, and what came of it: what it printed of that itself."""
     if not case.get("name").startswith("fault.sweep."):
@@ -35,15 +45,15 @@ def main():
     folder, seconds, presets = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     total = failures = 0
     good = True
-    print(f"\nSummary ({seconds // 60} min {seconds % 60} s)")
+    summary = [f"Summary ({seconds // 60} min {seconds % 60} s)"]
     steps = folder / "failed-steps"
     for name in steps.read_text().splitlines() if steps.exists() else []:
-        print(f"  step failed: {name}")
+        summary.append(f"  step failed: {name}")
         good = False
     for preset in presets:
         title, file = TITLES[preset], folder / f"{preset}.xml"
         if not file.exists():
-            print(f"  {title:<11} NOT TESTED: it was not built")
+            summary.append(f"  {title:<11} NOT TESTED: it was not built")
             good = False
             continue
         cases = xml.parse(file).getroot().findall("testcase")
@@ -51,19 +61,24 @@ def main():
         broken = [case for case in cases if case.find("skipped") is None and case.get("status") != "run"]
         passed = len(cases) - len(skipped) - len(broken)
         took = (folder / f"{preset}.seconds").read_text().strip()
-        print(f"  {title:<11} {passed} passed, {len(broken)} failed, {len(skipped)} skipped ({took} s with its build)")
+        summary.append(f"  {title:<11} {passed} passed, {len(broken)} failed, {len(skipped)} skipped ({took} s with its build)")
         for case in cases:
             for line in sweep_counts(case):
-                print(f"    {line}")
+                summary.append(f"    {line}")
+        for case in sorted(cases, key=seconds_of, reverse=True)[:5]:
+            summary.append(f"    longest: {case.get('name')} {seconds_of(case):.0f} s")
         for case in broken:
-            print(f"    failed: {case.get('name')}")
+            summary.append(f"    failed: {case.get('name')}")
+            print(f"\n== {title}: {case.get('name')} failed after {seconds_of(case):.0f} s; the end of what it printed:")
+            print(*end_of_output(case), sep="\n")
         for case in skipped:
-            print(f"    skipped: {case.get('name')}: {reason(case)}")
+            summary.append(f"    skipped: {case.get('name')}: {reason(case)}")
         if not cases or broken:
             good = False
         total += len(cases) - len(skipped)
         failures += len(broken)
     share = 0 if total == 0 else 100 * (total - failures) // total
+    print("", *summary, sep="\n")
     print(f"\n{share}% tests passed, {failures} tests failed out of {total}")
     return 0 if good and total else 1
 
