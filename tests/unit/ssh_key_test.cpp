@@ -57,6 +57,11 @@ struct Expected {
   std::size_t public_size;
 };
 
+// A test's name shows it: the same one in each run.
+void PrintTo(const Expected& expected, std::ostream* out) {
+  *out << short_name(expected.type);
+}
+
 class EachKeyType : public testing::TestWithParam<Expected> {};
 
 TEST_P(EachKeyType, IsReadByOpenSsh) {
