@@ -54,7 +54,6 @@ void Guest::launch(int sector) {
        guestfs_config(handle_, "-mon", "chardev=watch,mode=control") != 0))
     fail_call("adding a monitor");
   guestfs_set_network(handle_, 0);
-  guestfs_set_smp(handle_, 2);
   if (guestfs_add_drive_opts(handle_, disk_.c_str(), GUESTFS_ADD_DRIVE_OPTS_FORMAT, format_.c_str(),
                              GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe", GUESTFS_ADD_DRIVE_OPTS_BLOCKSIZE, sector,
                              -1) != 0)
