@@ -10,10 +10,10 @@
 namespace anyvisor::cli {
 
 extern const Command launch_command, clone_command, prepare_command, compact_command, list_command, info_command,
-    start_command, stop_command, pause_command, resume_command, delete_command, wait_command, exec_command,
-    shell_command, copy_command, logs_command, identity_list_command, image_import_command, image_list_command,
-    image_info_command, image_remove_command, plugins_list_command, plugins_info_command, plugins_check_command,
-    get_command, set_command, doctor_command, version_command;
+    start_command, stop_command, pause_command, resume_command, standby_command, restore_command, delete_command,
+    wait_command, exec_command, shell_command, copy_command, logs_command, identity_list_command, image_import_command,
+    image_list_command, image_info_command, image_remove_command, plugins_list_command, plugins_info_command,
+    plugins_check_command, get_command, set_command, doctor_command, version_command;
 
 namespace {
 
@@ -28,6 +28,8 @@ constexpr std::array table{
     &stop_command,           //
     &pause_command,          //
     &resume_command,         //
+    &standby_command,        //
+    &restore_command,        //
     &delete_command,         //
     &wait_command,           //
     &exec_command,           //

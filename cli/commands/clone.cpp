@@ -89,8 +89,9 @@ int run_clone(Session& session, const Arguments& arguments) {
     }
     if (result && arguments.has("start")) {
       const std::string id = result->id, name = result->name;
-      result = session.perform("starting " + name,
-                               [&](Operation& operation) { return manager.start(id, {WaitFor::running}, operation); });
+      result = session.perform("starting " + name, [&](Operation& operation) {
+        return manager.start(id, {false, {WaitFor::running}}, operation);
+      });
       if (result) session.tell("Started " + name);
     }
     // What is made stays; a Failed would hide it.

@@ -62,6 +62,19 @@ std::string clone_line(const InstanceInfo& info) {
   return text;
 }
 
+std::string saved_line(const InstanceInfo& info) {
+  if (!info.has_saved_memory) return {};
+  return (info.saved_durably ? "on the disk, of " : "in a process (lost when this host restarts), of ") +
+         human_time(info.saved) + ", took " + human_duration(info.saved_took.count());
+}
+
+std::string restored_line(const InstanceInfo& info) {
+  if (info.restored.empty() || info.has_saved_memory) return {};
+  // Of one that was killed meanwhile nobody knows how long it took.
+  const std::string took = info.restored_took.count() > 0 ? ", took " + human_duration(info.restored_took.count()) : "";
+  return human_time(info.restored) + took + "; its memory was saved " + human_time(info.saved);
+}
+
 std::string describe_instance(const InstanceInfo& info) {
   Fields fields{
       {"Name", info.name},
@@ -74,7 +87,8 @@ std::string describe_instance(const InstanceInfo& info) {
       {"Cloned from", with_reason(info.cloned_from, clone_line(info))},
       {"CPUs", info.cpus ? std::to_string(info.cpus) : ""},
       {"Memory", info.memory ? human_size(info.memory) : ""},
-      {"Saved memory", info.has_saved_memory ? "yes" : ""},
+      {"Saved memory", saved_line(info)},
+      {"Restored", restored_line(info)},
       {"Disk", disk_line(info)},
   };
   for (const auto& endpoint : info.endpoints) {

@@ -71,10 +71,30 @@ int change_each(Session& session, const Arguments& arguments, const std::string&
 }
 
 int run_start(Session& session, const Arguments& arguments) {
-  const WaitRequest wait = read_wait(arguments, "running");
+  StartRequest request;
+  request.discard_memory = arguments.has("discard-memory");
+  request.wait = read_wait(arguments, "running");
   Manager& manager = session.manager();
   return change_each(session, arguments, "starting", "Started", [&](const std::string& name, Operation& operation) {
-    return manager.start(name, wait, operation);
+    return manager.start(name, request, operation);
+  });
+}
+
+int run_standby(Session& session, const Arguments& arguments) {
+  StandbyRequest request;
+  request.durable = !arguments.has("no-durable");
+  Manager& manager = session.manager();
+  return change_each(session, arguments, "putting into standby",
+                     "In standby:", [&](const std::string& name, Operation& operation) {
+                       return manager.standby(name, request, operation);
+                     });
+}
+
+int run_restore(Session& session, const Arguments& arguments) {
+  const WaitRequest wait = read_wait(arguments, "running");
+  Manager& manager = session.manager();
+  return change_each(session, arguments, "restoring", "Restored", [&](const std::string& name, Operation& operation) {
+    return manager.restore(name, wait, operation);
   });
 }
 
@@ -127,7 +147,13 @@ int run_delete(Session& session, const Arguments& arguments) {
   return code;
 }
 
-constexpr std::array start_options{wait_option, wait_timeout_option};
+constexpr std::array start_options{
+    Option{"discard-memory", 0, nullptr, "Of one in Standby: give its saved memory up and start afresh"}, wait_option,
+    wait_timeout_option};
+constexpr std::array standby_options{
+    Option{"no-durable", 0, nullptr, "Keep the memory in a process and not on the disk: lost when this host restarts"},
+};
+constexpr std::array restore_options{wait_option, wait_timeout_option};
 constexpr std::array stop_options{
     Option{"force", 'f', nullptr, "Do not ask the guest: end it at once"},
     Option{"timeout", 't', "SECONDS", "How long the guest may take to power off before it is ended (default: 30)"},
@@ -139,10 +165,11 @@ constexpr std::array delete_options{
 
 }  // namespace
 
-extern const Command list_command, start_command, stop_command, pause_command, resume_command, delete_command;
+extern const Command list_command, start_command, stop_command, pause_command, resume_command, standby_command,
+    restore_command, delete_command;
 constinit const Command list_command{"Instances", "list", "ls", "", "Show all instances", nullptr, 0, 0, {}, run_list};
 constinit const Command start_command{
-    "Instances", "start", nullptr,    "NAME...",     "Start instances that are stopped",
+    "Instances", "start", nullptr,    "NAME...",     "Start instances that are stopped or in standby",
     nullptr,     1,       any_number, start_options, run_start};
 constinit const Command stop_command{"Instances",
                                      "stop",
@@ -161,6 +188,30 @@ constinit const Command pause_command{
     nullptr,     1,       any_number, {},        run_pause};
 constinit const Command resume_command{"Instances", "resume", nullptr,    "NAME...", "Let paused instances go on",
                                        nullptr,     1,        any_number, {},        run_resume};
+constinit const Command standby_command{
+    "Instances",
+    "standby",
+    "suspend",
+    "NAME...",
+    "Save the memory of instances and end their VMMs",
+    "`anyvisor start` or `anyvisor restore` lets the guest go on where it stood, once. Its published ports open again, "
+    "connections over them are cut.",
+    1,
+    any_number,
+    standby_options,
+    run_standby};
+constinit const Command restore_command{"Instances",
+                                        "restore",
+                                        nullptr,
+                                        "NAME...",
+                                        "Let instances in standby go on where they stood",
+                                        "What does not belong together (memory, devices' state, disk, hardware) is "
+                                        "refused before the guest runs, and stays "
+                                        "as it is: `anyvisor start --discard-memory` starts such a machine afresh.",
+                                        1,
+                                        any_number,
+                                        restore_options,
+                                        run_restore};
 constinit const Command delete_command{
     "Instances", "delete", "rm",       "NAME...",      "Remove instances with their disks",
     nullptr,     1,        any_number, delete_options, run_delete};

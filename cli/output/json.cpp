@@ -68,6 +68,8 @@ json::Value to_json(json::Document& document, const InstanceInfo& info) {
       {"created", info.created},
       {"started", info.started},
       {"stopped", info.stopped},
+      {"saved", info.saved},
+      {"restored", info.restored},
       {"vmm_name", info.vmm_name},
       {"vmm_version", info.vmm_version},
       {"machine_type", info.machine_type},
@@ -101,6 +103,9 @@ json::Value to_json(json::Document& document, const InstanceInfo& info) {
   json::set(document, object, "exit_code", info.exit_code);
   json::set(document, object, "exit_signal", info.exit_signal);
   json::set(document, object, "has_saved_memory", info.has_saved_memory);
+  json::set(document, object, "saved_durably", info.saved_durably);
+  json::set(document, object, "saved_us", std::int64_t{info.saved_took.count()});
+  json::set(document, object, "restored_us", std::int64_t{info.restored_took.count()});
   json::Value endpoints(rapidjson::kArrayType);
   for (const auto& endpoint : info.endpoints) endpoints.PushBack(to_json(document, endpoint), document.GetAllocator());
   json::set_value(document, object, "endpoints", std::move(endpoints));

@@ -205,6 +205,7 @@ void Machine::release(CallContext& call) {
 
 Result<json::Document> Machine::create(const json::Value& params, CallContext& call) {
   DurableStep step("machine.create");
+  keeps_memory_ = false;
   return start_vmm("create", &anyvisor_backend_draft1::create, params, call);
 }
 
@@ -284,7 +285,11 @@ Result<json::Document> Machine::hop(const std::string& name, const json::Value& 
   DurableStep step(found->step);
   if (const auto* device = json::object_or_null(params, "device"))
     ANYVISOR_CHECK(json::check_schema(*device, "device"));
-  return hop_call(name, backend_->loaded().backend.value().*(found->function), params, call, found->reply_schema);
+  auto reply = hop_call(name, backend_->loaded().backend.value().*(found->function), params, call, found->reply_schema);
+  if (!reply) return reply;
+  if (name == "save") keeps_memory_ = !json::bool_or(params, "durable", true);
+  if (name == "resume" || name == "boot") keeps_memory_ = false;
+  return reply;
 }
 
 Result<json::Document> Machine::on_event(CallContext& call) {

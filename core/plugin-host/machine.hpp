@@ -3,6 +3,7 @@
 // be asked for anywhere.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,6 +47,9 @@ class Machine {
   void set_state(const std::string& state, const std::string& reason);  // [any thread]
   // The plugin's event descriptor as it was after the last call, or -1. [any thread]
   int event_fd() const;
+  // A plugin keeps the memory of a machine that sleeps without a VMM (saved with "durable": false): it is lost with
+  // this process. [any thread]
+  bool keeps_memory() const { return keeps_memory_; }
   bool attached() const { return known().attached; }
   // Lets go of the backend's handle; a VMM stays. [worker, or when it has ended]
   void detach();
@@ -73,6 +77,7 @@ class Machine {
   mutable std::mutex mutex_;
   Known known_;
   int event_fd_ = -1;
+  std::atomic<bool> keeps_memory_ = false;
 };
 
 }  // namespace anyvisor::host

@@ -140,7 +140,7 @@ int Server::poll_timeout() const {
 bool Server::finished() const {
   if (retired_) return true;
   if (!worker_.idle() || !clients_.empty()) return false;
-  if (machine_ && machine_->vmm().alive()) return false;
+  if (machine_ && (machine_->vmm().alive() || machine_->keeps_memory())) return false;
   return had_client_ || Clock::now() - started_ > first_client_limit;
 }
 

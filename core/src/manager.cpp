@@ -91,10 +91,24 @@ Result<std::vector<IdentityUnitInfo>> Manager::identity_units(Operation& operati
   return anyvisor::identity_units(state_->workspace, operation);
 }
 
-Result<InstanceInfo> Manager::start(const std::string& instance, const WaitRequest& wait, Operation& operation) {
+Result<InstanceInfo> Manager::start(const std::string& instance, const StartRequest& request, Operation& operation) {
   PhaseClock clock(operation);
-  ANYVISOR_TRY(std::string id, anyvisor::start(state_->workspace, instance, clock));
-  return wait_after(state_->workspace, id, "started", wait, clock);
+  ANYVISOR_TRY(std::string id, anyvisor::start(state_->workspace, instance, request, clock));
+  return wait_after(state_->workspace, id, "started", request.wait, clock);
+}
+
+Result<InstanceInfo> Manager::standby(const std::string& instance, const StandbyRequest& request,
+                                      Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(std::string id, anyvisor::standby(state_->workspace, instance, request, clock));
+  clock.close();
+  return anyvisor::info(state_->workspace, id);
+}
+
+Result<InstanceInfo> Manager::restore(const std::string& instance, const WaitRequest& wait, Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(std::string id, anyvisor::restore(state_->workspace, instance, clock));
+  return wait_after(state_->workspace, id, "restored", wait, clock);
 }
 
 Result<InstanceInfo> Manager::pause(const std::string& instance, Operation& operation) {

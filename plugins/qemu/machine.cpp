@@ -10,6 +10,7 @@
 #include "guest_agent.hpp"
 #include "guest_memory.hpp"
 #include "hardware.hpp"
+#include "kept_memory.hpp"
 #include "live_snapshot.hpp"
 #include "version.hpp"
 #include "vmm_log.hpp"
@@ -68,7 +69,7 @@ std::string QemuMachine::create(const sdk::Context& context, std::string_view re
   std::string accelerator_reason;
   LaunchFacts facts = gather_facts(context, accelerator_reason);
   memory_ = document_.memory_in_file ? make_memory_file(folder(), document_.memory) : make_memfd(document_.memory);
-  memory_is_saved_ = false;
+  forget_kept_memory();
   Started started = start_vmm(context, endpoints, std::move(facts));
   json::Document reply = json::make_object();
   json::set(reply, reply, "state", started.state);
@@ -166,6 +167,7 @@ std::string QemuMachine::pause(const sdk::Context& context, std::string_view) {
 
 std::string QemuMachine::resume(const sdk::Context& context, std::string_view) {
   return converse(context, [&](VmmSession& vmm) {
+    forget_kept_memory();
     vmm.client().execute(context, "cont");
     return render({"running", {}});
   });
@@ -208,7 +210,7 @@ std::string QemuMachine::terminate(const sdk::Context& context, std::string_view
     return render({"stopped", {}});
   });
   session_.reset();
-  if (!memory_is_saved_) memory_.reset();
+  memory_.reset();
   vmm_pid_ = -1;
   folder().remove_sockets();
   return reply;

@@ -63,7 +63,6 @@ class QemuMachine : public sdk::Machine {
   std::optional<InstanceFolder> folder_;
   Descriptor memory_;
   int vmm_pid_ = -1;
-  bool memory_is_saved_ = false;  // in memory_, and nowhere else: it outlives the VMM
   std::unique_ptr<VmmSession> session_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "device_state.hpp"
 #include "hardware.hpp"
+#include "kept_memory.hpp"
 #include "machine.hpp"
 #include "saved_memory.hpp"
 
@@ -73,8 +74,10 @@ std::string QemuMachine::save(const sdk::Context& context, std::string_view requ
       if (::fsync(state.get()) != 0)
         throw sdk::Failure(ANYVISOR_EXHAUSTED, "cannot flush the device state: " + std::string(std::strerror(errno)));
       make_memory_durable(context, ram.get(), document_.memory, place.folder, place.label);
+      forget_kept_memory();
+    } else {
+      keep_memory(place.label, ram);
     }
-    memory_is_saved_ = !place.durable;
     vmm.follow_events();
 
     json::Document reply = json::make_object();
@@ -124,10 +127,7 @@ std::string QemuMachine::restore(const sdk::Context& context, std::string_view r
   std::string accelerator_reason;
   LaunchFacts facts = gather_facts(context, accelerator_reason);
   require_same_hardware(endpoints, facts);
-  if (place.durable)
-    memory_ = open_saved_memory(place.folder, document_.memory, place.label);
-  else if (!memory_is_saved_)
-    throw sdk::Failure(ANYVISOR_NOT_FOUND, "the memory was kept by a plugin-host that has ended");
+  memory_ = place.durable ? open_saved_memory(place.folder, document_.memory, place.label) : kept_memory(place.label);
   const std::string path = place.folder + "/" + device_state_name;
   const Descriptor state(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!state || size_of(state.get()) == 0)

@@ -114,10 +114,14 @@ TEST_F(StandbyTest, WithoutDurabilityTheMemoryStaysInThisProcess) {
   EXPECT_FALSE(fs::exists(saved_ / "memory"));
   end_vmm();
   restore_and_go_on(request(false));
-  save(false);
+  save(false, "here 2");
   end_vmm();
-  attach_anew();  // another process knows nothing of it
-  EXPECT_THAT(refusal(request(false)), testing::HasSubstr("kept by a plugin-host that has ended"));
+  attach_anew();  // a new machine object, in the same process
+  EXPECT_THAT(refusal(request(false, "here 1")), testing::HasSubstr("another moment"));
+  restore_and_go_on(request(false, "here 2"));
+  // It runs: what was kept is no saved state any more. So it is in a process that never had any.
+  end_vmm();
+  EXPECT_THAT(refusal(request(false, "here 2")), testing::HasSubstr("kept by a plugin-host that has ended"));
 }
 
 TEST_F(StandbyTest, MemoryInAFileFromTheStartGetsItsName) {

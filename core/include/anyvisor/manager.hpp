@@ -90,6 +90,17 @@ struct IdentityUnitInfo {
   std::string name, summary;
 };
 
+struct StartRequest {
+  bool discard_memory = false;         // of one in Standby: give its saved memory up and start afresh
+  WaitRequest wait{WaitFor::nothing};  // as LaunchRequest::wait
+};
+
+struct StandbyRequest {
+  // The memory is on the disk afterwards and survives a power cut. Else it stays with a process, in no more time than
+  // stopping takes, and is lost with it.
+  bool durable = true;
+};
+
 struct StopRequest {
   bool force = false;                      // end the VMM at once
   std::chrono::milliseconds grace{30000};  // how long the guest may take to power off
@@ -122,7 +133,12 @@ struct InstanceInfo {
   std::string kernel;  // version of the kernel that it is booted with, or the file when that tells none
   int vmm_pid = 0;     // 0: no VMM
   int exit_code = -1, exit_signal = 0;  // of the last VMM; -1 and 0: not known
-  bool has_saved_memory = false;
+  bool has_saved_memory = false;        // it is in Standby
+  bool saved_durably = false;
+  std::string saved, restored;  // when it last went into standby and came back; RFC 3339, UTC
+  // How long: from the guest's stop to the state being written; from the command's first look at it to the guest going
+  // on.
+  std::chrono::microseconds saved_took{0}, restored_took{0};
   std::string job;     // what is done for it in the background now: "prepare"; or empty
   std::string intent;  // an unfinished operation that the next command finishes or undoes
   std::string folder, console_log, vmm_log, host_log;
@@ -223,16 +239,26 @@ class ANYVISOR_API Manager {
   // nothing is changed. Errors: not_found, ambiguous, invalid_state, unavailable (no disk image tool), exhausted,
   // cancelled.
   Result<InstanceInfo> compact(const std::string& instance, Operation& operation);
-  // Stopped or Shutdown > Running. Errors: not_found, ambiguous, invalid_state, backend_failed, unavailable.
-  // Then waits as launch does.
-  Result<InstanceInfo> start(const std::string& instance, const WaitRequest& wait, Operation& operation);
+  // Stopped or Shutdown > Running; Standby > Running as restore does, or afresh (`discard_memory`). Errors: not_found,
+  // ambiguous, invalid_state, backend_failed, unavailable; those of restore. Then waits as launch does.
+  Result<InstanceInfo> start(const std::string& instance, const StartRequest& request, Operation& operation);
+  // Running or Paused > Standby: its memory is kept, its VMM ends (docs/standby.md). In Standby already: no error.
+  // Killed or failed, it runs on or is in Standby, never both. Errors: not_found, ambiguous, invalid_state, unsupported
+  // (the backend cannot), exhausted (no room for the memory), cancelled, backend_failed, unavailable.
+  Result<InstanceInfo> standby(const std::string& instance, const StandbyRequest& request, Operation& operation);
+  // Standby > Running: the guest goes on where it stood, once. What does not belong together is refused before the
+  // guest runs, and stays as it is. Errors: not_found, ambiguous; invalid_state (not in Standby; other hardware, used
+  // already, its disk was written to), corrupted (missing or altered files), backend_failed, unavailable. Then waits as
+  // launch does.
+  Result<InstanceInfo> restore(const std::string& instance, const WaitRequest& wait, Operation& operation);
   // Running > Paused: the guest stands still and keeps its memory; paused already: no error. Errors: not_found,
   // ambiguous, invalid_state, unsupported (the backend cannot), backend_failed, unavailable.
   Result<InstanceInfo> pause(const std::string& instance, Operation& operation);
   // Paused > Running. Running already: no error. Errors: as pause.
   Result<InstanceInfo> resume(const std::string& instance, Operation& operation);
-  // > Stopped. Asks the guest to power off first, unless force: its guest agent, else by the power button. Stopped
-  // already: no error. With the setting clone.prepare_after_stop, a background job then does what `prepare` does.
+  // > Stopped. Asks the guest to power off first, unless force: its guest agent, else by the power button. One in
+  // Standby is stopped by force only, which gives its memory up. Stopped already: no error. With the setting
+  // clone.prepare_after_stop, a background job then does what `prepare` does.
   Result<InstanceInfo> stop(const std::string& instance, const StopRequest& request, Operation& operation);
   // Removes the instance and its disk. Errors: invalid_state (it runs and `force` is not given).
   Result<void> remove(const std::string& instance, const DeleteRequest& request, Operation& operation);

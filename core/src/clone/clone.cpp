@@ -92,6 +92,9 @@ InstanceRecord derive(const InstanceRecord& source, const CloneRequest& request,
   record.clone_consistency.clear();
   record.clone_consistency_reason.clear();
   record.clone_base.clear();
+  record.saved.clear();
+  record.restored.clear();
+  record.restored_save.clear();
   record.last_operation.clear();
   record.last_phases.clear();
   return record;

@@ -74,10 +74,15 @@ Result<std::string> compact(const Workspace& workspace, const std::string& wante
   auto run = [&]() -> Result<std::string> {
     ANYVISOR_TRY(StagedFolder staged, StagedFolder::make(workspace, new_id()));
     ANYVISOR_TRY(LockedInstance locked, lock_instance(workspace, wanted));
-    if (const State state = observe(workspace, locked.record).state; state != State::stopped)
+    if (const State state = observe(workspace, locked.record).state; state != State::stopped) {
+      const std::string& name = locked.record.name;
+      const bool sleeps = state == State::standby;
       return fail(ErrorKind::invalid_state,
-                  "cannot compact \"" + locked.record.name + "\": it is " + std::string(state_name(state)),
-                  "stop it first: anyvisor stop " + locked.record.name);
+                  "cannot compact \"" + name + "\": it is " + std::string(state_name(state)) +
+                      (sleeps ? ", and its saved memory goes with its disk as it is" : ""),
+                  sleeps ? "wake it with 'anyvisor start " + name + "', then stop it: anyvisor stop " + name
+                         : "stop it first: anyvisor stop " + name);
+    }
     if (!locked.record.disk.empty()) ANYVISOR_CHECK(shorten_chain(workspace, locked, clock));
     return locked.record.id;
   };

@@ -14,7 +14,8 @@ tl::unexpected<Error> wrong_state(const InstanceRecord& record, State state, con
     why = "its VMM does not answer, so nobody knows what it has written";
     hint = "end it with 'anyvisor stop --force " + name + "', then try again";
   } else if (state == State::standby) {
-    hint = "start it first: anyvisor start " + name;
+    why += ", and its saved memory goes with its disk as it is";
+    hint = "wake it with 'anyvisor start " + name + "', then stop it: anyvisor stop " + name;
   }
   return fail(ErrorKind::invalid_state, "cannot " + what + " \"" + name + "\": " + why, hint);
 }
@@ -24,8 +25,9 @@ tl::unexpected<Error> wrong_state(const InstanceRecord& record, State state, con
 Result<CloneSource> lock_source(const Workspace& workspace, const std::string& name) {
   ANYVISOR_TRY(LockedInstance locked, lock_instance(workspace, name));
   const State state = observe(workspace, locked.record).state;
-  // Created and Shutdown: a VMM that has the disk open, and a guest that does nothing.
-  for (State possible : {State::stopped, State::running, State::paused, State::shutdown, State::created})
+  // Created and Shutdown: a VMM that has the disk open, and a guest that does nothing. Standby: nobody writes to it.
+  for (State possible :
+       {State::stopped, State::running, State::paused, State::shutdown, State::created, State::standby})
     if (state == possible) return CloneSource{std::move(locked), state};
   return wrong_state(locked.record, state, "clone");
 }

@@ -11,7 +11,7 @@ struct CloneSource {
   State state = State::stopped;
 };
 
-// Stopped, or with a VMM that answers. Errors: those of lock_instance; invalid_state.
+// Stopped, in Standby, or with a VMM that answers. Errors: those of lock_instance; invalid_state.
 Result<CloneSource> lock_source(const Workspace& workspace, const std::string& name);
 // Stopped. `what` is not to be done with it else: "prepare".
 Result<LockedInstance> lock_stopped_source(const Workspace& workspace, const std::string& name,

@@ -49,6 +49,13 @@ Result<SourceDisk> take_live_disk(const Workspace& workspace, LockedInstance& so
   return SourceDisk{std::move(frozen), std::move(chosen), false};
 }
 
+// The guest had not written all that it holds in memory, and the clone does not get that memory.
+void say_asleep(FrozenTop& top) {
+  top.consistency = crash_consistent;
+  top.consistency_reason =
+      "its source is in Standby: what the saved memory holds is not in the clone, which boots afresh";
+}
+
 }  // namespace
 
 Result<SourceDisk> take_source_disk(const Workspace& workspace, LockedInstance& source, State state,
@@ -62,20 +69,31 @@ Result<SourceDisk> take_source_disk(const Workspace& workspace, LockedInstance& 
   ANYVISOR_TRY(ChosenStrategy chosen, choose_strategy(request.strategy, top.format, [&] {
                  return backend_formats(workspace, source.record.backend, clock.operation());
                }));
-  if (state != State::stopped) return take_live_disk(workspace, source, std::move(chosen), request, clock);
+  const bool sleeps = state == State::standby;
+  if (state != State::stopped && !sleeps) return take_live_disk(workspace, source, std::move(chosen), request, clock);
   if (!chosen.overlays) {
     const std::uint64_t size = top.virtual_size;
-    return SourceDisk{{std::move(top), size, was_stopped, {}}, std::move(chosen), false};
+    FrozenTop as_it_is{std::move(top), size, was_stopped, {}};
+    if (sleeps) say_asleep(as_it_is);
+    return SourceDisk{std::move(as_it_is), std::move(chosen), false};
   }
   ANYVISOR_TRY(const bool too_long,
                clone_is_too_long(workspace, source.record, request.identity == CloneIdentity::full));
+  if (too_long && sleeps)
+    return fail(ErrorKind::exhausted,
+                "cannot clone \"" + source.record.name +
+                    "\" while it is in Standby: its disk stands on too many others, " +
+                    "and its saved memory goes with the disk as it is",
+                "wake it with 'anyvisor start " + source.record.name + "' and stop it; a clone then merges them");
   if (too_long) {
     clock.note("merged the disks of the source first: no machine stands on more than " + std::to_string(longest_chain) +
                " disks");
     ANYVISOR_CHECK(shorten_chain(workspace, source, clock));
   }
   clock.begin("freeze");
+  // Of one that sleeps too: its guest finds the same on the new overlay (standby/checks.cpp).
   ANYVISOR_TRY(FrozenTop frozen, freeze_top(workspace, source));
+  if (sleeps) say_asleep(frozen);
   return SourceDisk{std::move(frozen), std::move(chosen), too_long};
 }
 

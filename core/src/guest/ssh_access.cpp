@@ -36,7 +36,8 @@ std::optional<PublishedPort> published_ssh(const ProcessRecord& process) {
 tl::unexpected<Error> not_running(const InstanceRecord& record, const Observed& observed) {
   std::string message = "instance \"" + record.name + "\" is " + std::string(state_name(observed.state));
   if (!observed.reason.empty()) message += " (" + observed.reason + ")";
-  const bool can_start = observed.state == State::stopped || observed.state == State::shutdown;
+  const bool can_start =
+      observed.state == State::stopped || observed.state == State::shutdown || observed.state == State::standby;
   return fail(
       ErrorKind::invalid_state, message + ": nothing in its guest can answer",
       can_start ? "start it with 'anyvisor start " + record.name + "'" : "see 'anyvisor info " + record.name + "'");

@@ -88,6 +88,9 @@ Result<bool> Waiting::runs() {
   if (!observed.reason.empty()) seen_ += " (" + observed.reason + ")";
   if (observed.state == State::running) return true;
   if (auto intent = read_intent(folder); intent && *intent && (*intent)->operation != "delete") return false;
+  if (observed.state == State::standby)
+    return fail(ErrorKind::invalid_state, "waiting for \"" + record_.name + "\" is in vain: " + seen_,
+                "wake it with 'anyvisor start " + record_.name + "'");
   return fail(
       ErrorKind::invalid_state, "waiting for \"" + record_.name + "\" is in vain: " + seen_,
       observed.state == State::stopped || observed.state == State::shutdown

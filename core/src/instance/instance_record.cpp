@@ -119,6 +119,17 @@ std::string render(const InstanceRecord& record) {
   }
   if (auto hardware = json::parse_object(record.hardware, "hardware"))
     json::set_copy(document, root, "hardware", *hardware);
+  if (!record.saved.empty()) {
+    json::Value memory(rapidjson::kObjectType);
+    json::set(document, memory, "saved", record.saved);
+    json::set(document, memory, "saved_us", std::int64_t{record.saved_took.count()});
+    if (!record.restored.empty()) {
+      json::set(document, memory, "restored", record.restored);
+      json::set(document, memory, "restored_us", std::int64_t{record.restored_took.count()});
+      json::set(document, memory, "restored_save", record.restored_save);
+    }
+    json::set_value(document, root, "saved_memory", std::move(memory));
+  }
   if (!record.last_operation.empty()) {
     json::set(document, root, "last_operation", record.last_operation);
     json::set_value(document, root, "last_phases", to_json(record.last_phases, document));
@@ -177,6 +188,13 @@ Result<InstanceRecord> parse_instance(std::string_view text, std::string_view wh
     record.clone_base = json::string_or(*clone, "base");
   }
   if (const auto* hardware = json::object_or_null(document, "hardware")) record.hardware = json::render(*hardware);
+  if (const auto* memory = json::object_or_null(document, "saved_memory")) {
+    record.saved = json::string_or(*memory, "saved");
+    record.saved_took = std::chrono::microseconds(json::int_or(*memory, "saved_us", 0));
+    record.restored = json::string_or(*memory, "restored");
+    record.restored_took = std::chrono::microseconds(json::int_or(*memory, "restored_us", 0));
+    record.restored_save = json::string_or(*memory, "restored_save");
+  }
   record.last_operation = json::string_or(document, "last_operation");
   if (const auto* phases = json::array_or_null(document, "last_phases")) record.last_phases = phases_from_json(*phases);
   return record;

@@ -3,6 +3,7 @@
 // (pid, times, ports) stands in the process record instead.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -41,6 +42,9 @@ struct InstanceRecord {
   std::string clone_consistency, clone_consistency_reason;
   std::string clone_base;       // the frozen disk of its source; a fact of then: it may be gone
   std::string hardware = "{}";  // JSON, as the backend said at the first create: the guest keeps the same hardware
+  // Of the last standby and the last restore: when (RFC 3339, UTC), how long, and which save was used up.
+  std::string saved, restored, restored_save;
+  std::chrono::microseconds saved_took{0}, restored_took{0};
   std::string last_operation;
   std::vector<Phase> last_phases;
 };

@@ -15,6 +15,10 @@ std::string render(const Intent& intent) {
   json::set(document, document, "operation", intent.operation);
   json::set(document, document, "force", intent.force);
   json::set(document, document, "since", intent.since.empty() ? now_utc() : intent.since);
+  if (!intent.save.empty()) {
+    json::set(document, document, "save", intent.save);
+    json::set(document, document, "was_running", intent.was_running);
+  }
   return json::render_pretty(document);
 }
 
@@ -30,7 +34,9 @@ Result<std::optional<Intent>> read_intent(const std::string& folder) {
   intent.operation = json::string_or(document, "operation");
   intent.force = json::bool_or(document, "force", false);
   intent.since = json::string_or(document, "since");
-  for (const char* known : {"launch", "start", "stop", "delete"})
+  intent.save = json::string_or(document, "save");
+  intent.was_running = json::bool_or(document, "was_running", true);
+  for (const char* known : {"launch", "start", "stop", "delete", "standby", "restore"})
     if (intent.operation == known) return std::optional<Intent>(std::move(intent));
   return fail(ErrorKind::corrupted, path + " names the unknown operation \"" + intent.operation + "\"");
 }

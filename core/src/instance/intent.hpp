@@ -5,15 +5,26 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "anyvisor/result.hpp"
 
 namespace anyvisor {
 
 struct Intent {
-  std::string operation;  // "launch", "start", "stop", "delete"
+  std::string operation;  // "launch", "start", "stop", "delete", "standby", "restore"
   bool force = false;     // stop and delete: the guest was not to be asked
   std::string since;
+  std::string save;         // standby and restore: which saved state
+  bool was_running = true;  // standby: the guest goes on when it is undone
+
+  Intent() = default;
+  Intent(std::string the_operation, bool is_forced, std::string when, std::string which = {}, bool ran = true)
+      : operation(std::move(the_operation)),
+        force(is_forced),
+        since(std::move(when)),
+        save(std::move(which)),
+        was_running(ran) {}
 };
 
 inline constexpr int intent_schema = 1;

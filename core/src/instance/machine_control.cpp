@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "instance/machine_control.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "instance/machine_document.hpp"
@@ -19,6 +20,7 @@ constexpr milliseconds seed_limit{30000};
 constexpr milliseconds network_limit{30000};
 constexpr milliseconds create_limit{60000};
 constexpr milliseconds hop_limit{30000};
+constexpr milliseconds save_limit{3600000};    // as many bytes as the guest has touched, to a slow disk
 constexpr milliseconds terminate_grace{3000};  // between asking a VMM to end and SIGKILL
 
 json::Document make_endpoint_request(const InstanceRecord& record, const NetworkRecord& network) {
@@ -38,6 +40,19 @@ json::Document make_endpoint_request(const InstanceRecord& record, const Network
   json::set(params, params, "plugin", network.plugin);
   json::set_value(params, params, "request", std::move(request));
   return params;
+}
+
+NetworkRecord with_ports_of(NetworkRecord network, const EndpointInfo& endpoint) {
+  for (std::size_t i = 0; i < network.publish.size() && i < endpoint.publish.size(); ++i)
+    if (network.publish[i].guest_port == endpoint.publish[i].guest_port)
+      network.publish[i].host_port = endpoint.publish[i].host_port;
+  return network;
+}
+
+void set_place(json::Document& params, const MachineControl::SavedPlace& place) {
+  json::set(params, params, "folder", place.folder);
+  json::set(params, params, "label", place.label);
+  json::set(params, params, "durable", place.durable);
 }
 
 }  // namespace
@@ -120,16 +135,40 @@ Result<void> MachineControl::write_seed(const std::vector<std::pair<std::string,
   return {};
 }
 
-Result<std::string> MachineControl::create(Operation& operation) {
+Result<json::Document> MachineControl::acquire_networks(const std::vector<EndpointInfo>& before, Operation& operation) {
   auto params = json::make_object();
   json::Value endpoints(rapidjson::kArrayType);
   for (const auto& network : record_.networks) {
-    ANYVISOR_TRY(auto endpoint,
-                 call("network.acquire", make_endpoint_request(record_, network), network_limit, operation));
-    json::push_copy(params, endpoints, endpoint);
+    const auto then = std::ranges::find(before, network.id, &EndpointInfo::id);
+    auto endpoint = Result<json::Document>(fail(ErrorKind::not_found, "it had none"));
+    if (then != before.end())
+      endpoint = call("network.acquire", make_endpoint_request(record_, with_ports_of(network, *then)), network_limit,
+                      operation);
+    // A port that was chosen may be somebody else's by now: then any other.
+    if (!endpoint)
+      endpoint = call("network.acquire", make_endpoint_request(record_, network), network_limit, operation);
+    if (!endpoint) return endpoint;
+    json::push_copy(params, endpoints, *endpoint);
   }
   json::set_value(params, params, "endpoints", std::move(endpoints));
-  ANYVISOR_TRY(auto reply, call("machine.create", params, create_limit, operation));
+  return params;
+}
+
+Result<std::string> MachineControl::create(Operation& operation) {
+  ANYVISOR_TRY(auto params, acquire_networks({}, operation));
+  return start_vmm("machine.create", params, operation);
+}
+
+Result<std::string> MachineControl::restore(const SavedPlace& place, const std::vector<EndpointInfo>& before,
+                                            Operation& operation) {
+  ANYVISOR_TRY(auto params, acquire_networks(before, operation));
+  set_place(params, place);
+  return start_vmm("machine.restore", params, operation);
+}
+
+Result<std::string> MachineControl::start_vmm(const std::string& method, const json::Value& params,
+                                              Operation& operation) {
+  ANYVISOR_TRY(auto reply, call(method, params, create_limit, operation));
   auto hardware = json::make_object();
   if (const auto* given = json::object_or_null(reply, "hardware")) hardware.CopyFrom(*given, hardware.GetAllocator());
   // No hardware, but it belongs beside the accelerator in what people are shown.
@@ -151,6 +190,42 @@ Result<void> MachineControl::pause(Operation& operation) {
 Result<void> MachineControl::resume(Operation& operation) {
   ANYVISOR_CHECK(call("machine.resume", json::make_object(), hop_limit, operation));
   return {};
+}
+
+Result<bool> MachineControl::check_can_save(Operation& operation) {
+  ANYVISOR_TRY(auto report, this->report(operation));
+  const auto* capabilities = json::object_or_null(report, "capabilities");
+  for (const char* needed : {"save", "restore"}) {
+    const auto* answer = capabilities ? json::object_or_null(*capabilities, needed) : nullptr;
+    if (answer && json::string_or(*answer, "answer") == "yes") continue;
+    return fail(ErrorKind::unsupported,
+                "the backend \"" + record_.backend + "\" cannot " + needed + " the memory of \"" + record_.name +
+                    "\": " + (answer ? json::string_or(*answer, "reason") : "it does not say that it can"),
+                "stop it instead: anyvisor stop " + record_.name);
+  }
+  const auto* accelerator = json::object_or_null(report, "accelerator");
+  return accelerator && json::bool_or(*accelerator, "emulated", false);
+}
+
+Result<MachineControl::Saved> MachineControl::save(const SavedPlace& place, Operation& operation) {
+  auto params = json::make_object();
+  set_place(params, place);
+  ANYVISOR_TRY(auto reply, call("machine.save", params, save_limit, operation));
+  Saved saved;
+  if (const auto* state = json::object_or_null(reply, "device_state"))
+    saved.state_file = json::string_or(*state, "file");
+  if (const auto* memory = json::object_or_null(reply, "memory")) {
+    saved.memory_file = json::string_or(*memory, "file");
+    saved.memory_size = json::uint_or(*memory, "size", 0);
+  }
+  if (const auto* vmm = json::object_or_null(reply, "vmm")) {
+    saved.vmm_name = json::string_or(*vmm, "name");
+    saved.vmm_version = json::string_or(*vmm, "version");
+  }
+  if (place.durable && saved.memory_file.empty())
+    return fail(ErrorKind::backend_failed,
+                "the backend \"" + record_.backend + "\" has not saved the memory in a file");
+  return saved;
 }
 
 Result<void> MachineControl::check_can_snapshot_disk(Operation& operation) {

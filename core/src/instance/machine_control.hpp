@@ -47,6 +47,25 @@ class MachineControl {
   // interrupted call) the file that it writes to already. `freeze`: the guest's file systems for that moment, where its
   // agent answers. A failed call may have switched: ask again.
   Result<DiskSnapshot> snapshot_disk(const std::string& overlay, bool freeze, Operation& operation);
+  // Can this machine's memory be saved and restored? Errors: unsupported, with the backend's reason. Returns whether
+  // the guest's processor is emulated: then this host's does not matter to it.
+  Result<bool> check_can_save(Operation& operation);
+  struct SavedPlace {
+    std::string folder, label;  // absolute; what tells this save from any other
+    bool durable = true;
+  };
+  struct Saved {
+    std::string state_file, memory_file;  // bare names; memory_file: empty when not durable
+    std::uint64_t memory_size = 0;
+    std::string vmm_name, vmm_version;
+  };
+  // Of a Paused machine, which stays that: resume() undoes it, terminate() makes it a Standby. Errors: exhausted,
+  // cancelled, backend_failed.
+  Result<Saved> save(const SavedPlace& place, Operation& operation);
+  // Standby > Paused, with a VMM of its own. `ports`: host ports as they were, taken again where they are free. Returns
+  // the hardware as create() does. Errors: corrupted, invalid_state (before the VMM starts), backend_failed.
+  Result<std::string> restore(const SavedPlace& place, const std::vector<EndpointInfo>& before, Operation& operation);
+  int host_pid() const { return client_.pid(); }
   // Asks the guest, by its "agent" or by "acpi", the power button; see wait_for_power_off.
   Result<void> ask_to_power_off(const std::string& method, Operation& operation);
   // Errors: timeout when the guest is still on after `grace`; cancelled.
@@ -56,6 +75,9 @@ class MachineControl {
 
  private:
   MachineControl(HostClient client, const Workspace& workspace, InstanceRecord record);
+  // All networks, in the order of the record. `before`: see restore().
+  Result<json::Document> acquire_networks(const std::vector<EndpointInfo>& before, Operation& operation);
+  Result<std::string> start_vmm(const std::string& method, const json::Value& params, Operation& operation);
   // The backend's report for this machine.
   Result<json::Document> report(Operation& operation);
   Result<json::Document> call(const std::string& method, const json::Value& params, std::chrono::milliseconds limit,
@@ -66,9 +88,11 @@ class MachineControl {
   Observed observed_;
 };
 
-// The state of an instance, derived: process record, plugin-host, VMM. Starts a plugin-host that adopts when a VMM
-// lives without one. Takes no lock and changes nothing of the instance's.
+// The state of an instance, derived: process record, plugin-host, VMM, saved memory. Starts a plugin-host that adopts
+// when a VMM lives without one. Takes no lock and changes nothing of the instance's.
 Observed observe(const Workspace& workspace, const InstanceRecord& record);
+// The same of its VMM alone, whatever saved memory there is.
+Observed observe_vmm(const Workspace& workspace, const InstanceRecord& record);
 
 // Ends an instance's VMM whatever its plugin-host can do: through it when it answers, else by signal to the recorded
 // process. No VMM: no error.

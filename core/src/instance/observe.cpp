@@ -11,6 +11,7 @@
 #include "instance/machine_control.hpp"
 #include "instance/state_machine.hpp"
 #include "process/process_identity.hpp"
+#include "standby/manifest.hpp"
 #include "storage/lock.hpp"
 
 namespace anyvisor {
@@ -44,7 +45,7 @@ Observed stopped_by(ProcessRecord record, const std::string& folder) {
 
 }  // namespace
 
-Observed observe(const Workspace& workspace, const InstanceRecord& instance) {
+Observed observe_vmm(const Workspace& workspace, const InstanceRecord& instance) {
   std::string folder = workspace.home.instance(instance.id);
   auto record = read_process_record(folder);
   if (!record) {
@@ -60,6 +61,25 @@ Observed observe(const Workspace& workspace, const InstanceRecord& instance) {
   record = read_process_record(folder);
   if (record && !is_alive(*record, workspace.home.path())) return stopped_by(std::move(*record), folder);
   return {State::unknown, control.error().message};
+}
+
+Observed observe(const Workspace& workspace, const InstanceRecord& instance) {
+  const std::string folder = workspace.home.instance(instance.id);
+  Observed seen = observe_vmm(workspace, instance);
+  // A guest that runs has no saved state: what there is of one is a leftover. A VMM that does not answer may run one.
+  if (seen.state == State::running || seen.state == State::unknown) return seen;
+  const auto manifest = read_manifest(folder);
+  if (!manifest) return {State::standby, manifest.error().message};
+  if (*manifest && is_kept(**manifest, workspace.home.path())) return {State::standby, ""};
+  if (seen.state != State::stopped) return seen;
+  if (*manifest)
+    return {State::stopped,
+            "it was put into standby with --no-durable, and the plugin-host that kept its memory has ended"};
+  const auto consumed = read_manifest(folder, consumed_name);
+  if (consumed && *consumed && (*consumed)->save != instance.restored_save)
+    seen.reason += std::string(seen.reason.empty() ? "" : "; ") +
+                   "its restore was interrupted when the saved memory was in use already";
+  return seen;
 }
 
 Result<void> end_vmm(const Workspace& workspace, const InstanceRecord& instance, Operation& operation) {

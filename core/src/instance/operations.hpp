@@ -16,7 +16,11 @@ Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const
 Result<void> prepare(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
 Result<std::string> compact(const Workspace& workspace, const std::string& instance, PhaseClock& clock);  // its id
 Result<std::vector<IdentityUnitInfo>> identity_units(const Workspace& workspace, Operation& operation);
-Result<std::string> start(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
+Result<std::string> start(const Workspace& workspace, const std::string& instance, const StartRequest& request,
+                          PhaseClock& clock);
+Result<std::string> standby(const Workspace& workspace, const std::string& instance, const StandbyRequest& request,
+                            PhaseClock& clock);
+Result<std::string> restore(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
 Result<std::string> pause(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
 Result<std::string> resume(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
 struct Stopped {

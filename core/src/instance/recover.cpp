@@ -3,6 +3,7 @@
 
 #include "instance/intent.hpp"
 #include "instance/machine_control.hpp"
+#include "standby/recover_standby.hpp"
 
 namespace anyvisor {
 
@@ -10,6 +11,11 @@ Result<std::optional<LockedInstance>> recover(const Workspace& workspace, Locked
   ANYVISOR_TRY(auto intent, read_intent(locked.folder));
   if (!intent) return std::optional<LockedInstance>(std::move(locked));
 
+  if (intent->operation == "standby" || intent->operation == "restore") {
+    ANYVISOR_TRY(const bool done, recover_standby(workspace, locked, *intent));
+    if (done) ANYVISOR_CHECK(clear_intent(locked.folder));
+    return std::optional<LockedInstance>(std::move(locked));
+  }
   Operation quiet;
   State state = observe(workspace, locked.record).state;
   bool runs = state == State::running || state == State::paused;

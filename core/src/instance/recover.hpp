@@ -13,7 +13,8 @@ namespace anyvisor {
 //   start   its VMM runs: finished. Else undone: the VMM, if any, ends; Stopped.
 //   stop    forced, or the guest is off: finished. Else undone: the guest was only asked and decides for itself.
 //   delete  finished.
-// Where the VMM does not answer, a launch or start stays as it is, intent and all.
+//   standby, restore  see standby/recover_standby.hpp.
+// Where the VMM does not answer, a launch, start, standby or restore stays as it is, intent and all.
 // Errors: unsupported (an intent of a newer schema, left alone), corrupted, and those of ending a VMM.
 Result<std::optional<LockedInstance>> recover(const Workspace& workspace, LockedInstance locked);
 

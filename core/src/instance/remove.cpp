@@ -7,6 +7,7 @@
 #include "instance/operations.hpp"
 #include "instance/state_machine.hpp"
 #include "process/background_job.hpp"
+#include "standby/saved_folder.hpp"
 
 namespace anyvisor {
 namespace {
@@ -56,6 +57,7 @@ Result<void> remove(const Workspace& workspace, const std::string& instance, con
                   "use 'anyvisor delete --force " + locked.record.name + "'");
     ANYVISOR_CHECK(plan_hops(Verb::remove, from, locked.record.name));
   }
+  if (from == State::standby) let_go_of_kept_memory(locked.folder);
   if (from != State::stopped) {
     clock.begin("VMM end");
     // On a full disk this fails, and deleting is what helps: killed half-way, it then leaves a stopped instance.

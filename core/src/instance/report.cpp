@@ -10,6 +10,7 @@
 #include "instance/operations.hpp"
 #include "process/background_job.hpp"
 #include "process/process_identity.hpp"
+#include "standby/manifest.hpp"
 
 namespace anyvisor {
 namespace {
@@ -83,9 +84,19 @@ InstanceInfo describe(const Workspace& workspace, const InstanceRecord& record) 
   for (const auto& network : record.networks)
     info.endpoints.push_back({network.id, network.plugin, network.mac, "", network.publish, {}});
   if (auto job = running_job(folder)) info.job = job->operation;
+  info.saved = record.saved;
+  info.saved_took = record.saved_took;
+  info.restored = record.restored;
+  info.restored_took = record.restored_took;
+  if (auto manifest = read_manifest(folder); manifest && *manifest) {
+    info.saved = (*manifest)->saved;
+    info.saved_took = (*manifest)->took;
+    info.saved_durably = (*manifest)->durable;
+  }
   Observed observed = observe(workspace, record);
   info.state = observed.state;
   info.state_reason = observed.reason;
+  info.has_saved_memory = observed.state == State::standby;
   describe_hardware(record.hardware, info);
   if (auto process = read_process_record(folder)) describe_process(*process, workspace.home.path(), info);
   if (auto intent = read_intent(folder)) {

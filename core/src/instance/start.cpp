@@ -5,6 +5,8 @@
 #include "instance/operations.hpp"
 #include "instance/pending_seed.hpp"
 #include "instance/state_machine.hpp"
+#include "standby/restore.hpp"
+#include "standby/saved_folder.hpp"
 
 namespace anyvisor {
 namespace {
@@ -24,7 +26,7 @@ Result<void> go(const std::vector<State>& hops, LockedInstance& locked, MachineC
       clock.begin("boot");
       ANYVISOR_CHECK(machine.boot(clock.operation()));
     } else {
-      return fail(ErrorKind::unsupported, "saved memory cannot be restored by this version");
+      return fail(ErrorKind::internal, "a start goes by Created and Running");
     }
   }
   return {};
@@ -32,17 +34,31 @@ Result<void> go(const std::vector<State>& hops, LockedInstance& locked, MachineC
 
 }  // namespace
 
-Result<std::string> start(const Workspace& workspace, const std::string& instance, PhaseClock& clock) {
+Result<std::string> start(const Workspace& workspace, const std::string& instance, const StartRequest& request,
+                          PhaseClock& clock) {
   clock.begin("check");
   recover_unfinished(workspace);
   ANYVISOR_TRY(LockedInstance locked, lock_instance(workspace, instance));
   State from = observe(workspace, locked.record).state;
+  if (from == State::standby && request.discard_memory) {
+    clock.begin("discard");
+    if (auto discarded = discard_saved_memory(workspace, locked); !discarded)
+      return in_context("cannot give up the saved memory of \"" + locked.record.name + "\"",
+                        std::move(discarded).error());
+    from = State::stopped;
+  }
   ANYVISOR_TRY(auto hops, plan_hops(Verb::start, from, locked.record.name));
   if (hops.empty()) return locked.record.id;
+  if (from == State::standby) {
+    ANYVISOR_CHECK(restore_locked(workspace, locked, "start", clock));
+    return locked.record.id;
+  }
 
   clock.begin("plugin-host");
   ANYVISOR_CHECK(write_intent(locked.folder, {"start", false, ""}));
   auto run = [&]() -> Result<void> {
+    // What is left of a memory that was lost or used: from here on the guest is another one.
+    if (from == State::stopped) ANYVISOR_CHECK(drop_saved_state(locked.folder, false));
     ANYVISOR_TRY(auto machine, MachineControl::reach(workspace, locked.record, host_patience));
     return go(hops, locked, machine, clock);
   };

@@ -127,7 +127,9 @@ Result<std::vector<State>> plan_hops(Verb verb, State from, std::string_view ins
       return refuse(verb, from, instance, "start it first with " + command("start", instance));
     case Verb::restore:
       if (from == State::standby) return Hops{State::paused, State::running};
-      return refuse(verb, from, instance, "only an instance in Standby can be restored");
+      return refuse(verb, from, instance,
+                    from == State::stopped ? "it has no saved memory; start it with " + command("start", instance)
+                                           : "only an instance in Standby can be restored");
     case Verb::remove:
       if (from == State::stopped) return Hops{};
       if (from == State::shutdown || from == State::standby) return Hops{State::stopped};

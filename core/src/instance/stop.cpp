@@ -4,6 +4,8 @@
 #include "instance/machine_control.hpp"
 #include "instance/operations.hpp"
 #include "instance/state_machine.hpp"
+#include "standby/restore.hpp"
+#include "standby/saved_folder.hpp"
 
 namespace anyvisor {
 namespace {
@@ -35,6 +37,23 @@ Result<std::string> power_off(MachineControl& machine, const StopRequest& reques
               "give it more with --timeout, or end it with 'anyvisor stop --force " + name + "'");
 }
 
+// Of one in Standby: nobody is there who could be asked.
+Result<void> give_up_memory(const Workspace& workspace, LockedInstance& locked, const StopRequest& request,
+                            PhaseClock& clock) {
+  const std::string& name = locked.record.name;
+  if (!request.force)
+    return fail(ErrorKind::invalid_state,
+                "cannot stop \"" + name + "\": it is in Standby, and its guest cannot be asked",
+                "wake it first with 'anyvisor start " + name + "', or give its memory up with 'anyvisor stop --force " +
+                    name + "'");
+  clock.begin("discard");
+  if (auto discarded = discard_saved_memory(workspace, locked); !discarded)
+    return in_context("cannot stop \"" + name + "\"", std::move(discarded).error());
+  clock.begin("record");
+  record_operation(locked, "stop", clock.operation().phases);
+  return {};
+}
+
 }  // namespace
 
 Result<Stopped> stop(const Workspace& workspace, const std::string& instance, const StopRequest& request,
@@ -45,6 +64,10 @@ Result<Stopped> stop(const Workspace& workspace, const std::string& instance, co
   State from = observe(workspace, locked.record).state;
   ANYVISOR_TRY(auto hops, plan_hops(Verb::stop, from, locked.record.name));
   if (hops.empty()) return Stopped{locked.record.id, false, ""};
+  if (from == State::standby) {
+    ANYVISOR_CHECK(give_up_memory(workspace, locked, request, clock));
+    return Stopped{locked.record.id, false, "the saved memory of \"" + locked.record.name + "\" was given up"};
+  }
   bool ask_guest = !request.force && from == State::running;
   if (from == State::unknown && !request.force)
     return fail(ErrorKind::invalid_state, "cannot stop \"" + locked.record.name + "\": its VMM does not answer",
@@ -66,6 +89,8 @@ Result<Stopped> stop(const Workspace& workspace, const std::string& instance, co
     return machine.terminate(false, clock.operation());
   };
   auto stopped = run();
+  // The file that a restored machine's RAM was in. What cannot be removed now the next start removes.
+  if (stopped) (void)drop_saved_state(locked.folder, false);
   clock.begin("record");
   if (stopped) record_operation(locked, "stop", clock.operation().phases);
   // A stop that failed has changed nothing that would have to be undone.
