@@ -41,12 +41,9 @@ void keep_memory(const std::string& label, const Descriptor& memory) {
 
 Descriptor kept_memory(const std::string& label) {
   const std::lock_guard guard(kept().mutex);
-  if (!kept().memory)
-    throw sdk::Failure(ANYVISOR_NOT_FOUND, "the memory was kept by a plugin-host that has ended")
-        .hint("start it afresh with --discard-memory");
+  if (!kept().memory) throw sdk::Failure(ANYVISOR_NOT_FOUND, "the memory was kept by a plugin-host that has ended");
   if (kept().label != label)
-    throw sdk::Failure(ANYVISOR_CORRUPTED, "the memory that is kept belongs to another moment of this machine")
-        .hint("start it afresh with --discard-memory");
+    throw sdk::Failure(ANYVISOR_CORRUPTED, "the memory that is kept belongs to another moment of this machine");
   return duplicate(kept().memory);
 }
 

@@ -115,7 +115,7 @@ void QemuMachine::require_same_hardware(const std::vector<Endpoint>& endpoints, 
                                                    (saved == then.MemberEnd() ? "absent" : json::render(saved->value)) +
                                                    " and is " + json::render(member.value))
         .field("/hardware/" + name)
-        .hint("start it afresh with --discard-memory, or give the machine the hardware back that it had");
+        .hint("give the machine the hardware back that it had");
   }
 }
 

@@ -30,14 +30,9 @@ class Checks {
   }
 
  private:
-  tl::unexpected<Error> refuse(ErrorKind kind, std::string why, std::string hint = {}) const {
-    if (hint.empty()) hint = discard_hint(record_.name);
-    return fail(kind, std::move(why), std::move(hint));
-  }
-
   Result<void> check_owner() const {
     if (manifest_.instance == record_.id) return {};
-    return refuse(ErrorKind::invalid_state, "the saved state belongs to another instance (" + manifest_.instance + ")");
+    return fail(ErrorKind::invalid_state, "the saved state belongs to another instance (" + manifest_.instance + ")");
   }
 
   Result<void> check_unused() const {
@@ -45,8 +40,8 @@ class Checks {
     const bool used =
         manifest_.save == record_.restored_save || (consumed && *consumed && (*consumed)->save == manifest_.save);
     if (!used) return {};
-    return refuse(ErrorKind::invalid_state,
-                  "the saved state was restored already, and its machine has run on since: a state is used once");
+    return fail(ErrorKind::invalid_state,
+                "the saved state was restored already, and its machine has run on since: a state is used once");
   }
 
   // The first member in which two documents differ.
@@ -67,11 +62,10 @@ class Checks {
         // Who provides it, in which version and why: no guest sees that.
         if (std::string_view(name) == "vmm" || std::string_view(name) == "accelerator_reason") continue;
         if (!differ(then, now, name)) continue;
-        return refuse(
-            ErrorKind::invalid_state,
-            "the memory was saved with other hardware: " + std::string(name) + " was " + shown(then, name) +
-                " and is " + shown(now, name),
-            "give the machine back what it had, or start it afresh: anyvisor start --discard-memory " + record_.name);
+        return fail(ErrorKind::invalid_state,
+                    "the memory was saved with other hardware: " + std::string(name) + " was " + shown(then, name) +
+                        " and is " + shown(now, name),
+                    "give the machine back what it had");
       }
     return {};
   }
@@ -80,10 +74,9 @@ class Checks {
     ANYVISOR_CHECK(compare(manifest_.machine, visible_machine(record_)));
     ANYVISOR_CHECK(compare(manifest_.hardware, record_.hardware));
     if (manifest_.host_cpu.empty() || manifest_.host_cpu == describe_host_cpu()) return {};
-    return refuse(
-        ErrorKind::invalid_state,
-        "the memory was saved on another processor: " + manifest_.host_cpu + "; this is " + describe_host_cpu(),
-        "restore it there, or start it afresh: anyvisor start --discard-memory " + record_.name);
+    return fail(ErrorKind::invalid_state,
+                "the memory was saved on another processor: " + manifest_.host_cpu + "; this is " + describe_host_cpu(),
+                "restore it there");
   }
 
   // What is there under that name: a plain file of that size.
@@ -91,20 +84,20 @@ class Checks {
     const std::string path = saved_ + "/" + name;
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) {
-      if (errno == ENOENT) return refuse(ErrorKind::corrupted, what + " is missing: " + path);
+      if (errno == ENOENT) return fail(ErrorKind::corrupted, what + " is missing: " + path);
       return fail_errno("cannot look at " + path, errno);
     }
-    if (!S_ISREG(status.st_mode)) return refuse(ErrorKind::corrupted, what + " is no file: " + path);
+    if (!S_ISREG(status.st_mode)) return fail(ErrorKind::corrupted, what + " is no file: " + path);
     if (static_cast<std::uint64_t>(status.st_size) == size) return {};
-    return refuse(ErrorKind::corrupted, what + (status.st_size == 0 ? " is empty: " : " has the wrong size: ") + path +
-                                            " has " + std::to_string(status.st_size) + " bytes, and " +
-                                            std::to_string(size) + " were saved");
+    return fail(ErrorKind::corrupted, what + (status.st_size == 0 ? " is empty: " : " has the wrong size: ") + path +
+                                          " has " + std::to_string(status.st_size) + " bytes, and " +
+                                          std::to_string(size) + " were saved");
   }
 
   Result<void> check_memory() const {
     if (manifest_.durable) return check_file("the saved memory", manifest_.memory_file, manifest_.memory_file_size);
     if (is_kept(manifest_, workspace_.home.path())) return {};
-    return refuse(ErrorKind::not_found, "the memory was kept by a plugin-host that has ended");
+    return fail(ErrorKind::not_found, "the memory was kept by a plugin-host that has ended");
   }
 
   Result<void> check_device_state() const {
@@ -113,15 +106,15 @@ class Checks {
     const std::string path = saved_ + "/" + manifest_.state_file;
     ANYVISOR_TRY(const std::string digest, digest_of_file(path));
     if (digest == manifest_.state_digest) return {};
-    return refuse(ErrorKind::corrupted,
-                  what + " is not what was saved: " + path + " has another digest than the manifest tells");
+    return fail(ErrorKind::corrupted,
+                what + " is not what was saved: " + path + " has another digest than the manifest tells");
   }
 
   Result<void> check_untouched(const std::string& what, const std::string& path, const UntouchedFile& then) const {
     ANYVISOR_TRY(const auto now, UntouchedFile::of(path));
     if (now == then) return {};
-    return refuse(ErrorKind::invalid_state,
-                  what + " was written to since the memory was saved, and the two no longer belong together: " + path);
+    return fail(ErrorKind::invalid_state,
+                what + " was written to since the memory was saved, and the two no longer belong together: " + path);
   }
 
   // The recorded disk, or empty overlays over it, as a clone makes them: the guest sees the same.
@@ -137,8 +130,8 @@ class Checks {
       auto empty = disk.format == "qcow2" ? overlay_is_empty(path) : Result<bool>(false);
       if (!empty || !*empty) break;
     }
-    return refuse(ErrorKind::invalid_state,
-                  "the memory was saved with another disk (" + manifest_.disk_file + ") than the machine has now");
+    return fail(ErrorKind::invalid_state,
+                "the memory was saved with another disk (" + manifest_.disk_file + ") than the machine has now");
   }
 
   const Workspace& workspace_;
@@ -151,10 +144,6 @@ class Checks {
 
 Result<void> check_saved_state(const Workspace& workspace, const InstanceRecord& record, const Manifest& manifest) {
   return Checks(workspace, record, manifest).run();
-}
-
-std::string discard_hint(const std::string& name) {
-  return "its saved memory is still there; to give it up and start afresh: anyvisor start --discard-memory " + name;
 }
 
 }  // namespace anyvisor

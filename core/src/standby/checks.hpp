@@ -13,7 +13,4 @@ namespace anyvisor {
 // used already, a disk that was written to), not_found (the memory is lost).
 Result<void> check_saved_state(const Workspace& workspace, const InstanceRecord& record, const Manifest& manifest);
 
-// What to do with a state that cannot be restored.
-std::string discard_hint(const std::string& name);
-
 }  // namespace anyvisor

@@ -89,7 +89,9 @@ Result<void> restore_locked(const Workspace& workspace, LockedInstance& locked, 
   auto restored = Restoring(workspace, locked, operation, clock).run();
   if (restored) return restored;
   Error error = std::move(restored).error();
-  if (error.hint.empty() && has_manifest(locked.folder)) error.hint = discard_hint(locked.record.name);
+  if (has_manifest(locked.folder))
+    error.hint += std::string(error.hint.empty() ? "its saved state is left as it is; to" : ", or to") +
+                  " give its memory up and start it afresh: anyvisor start --discard-memory " + locked.record.name;
   return in_context("cannot restore \"" + locked.record.name + "\"", std::move(error));
 }
 
