@@ -19,12 +19,13 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from fault import clone_operations, invariants, live_clone_operation, operations  # noqa: E402
+from fault import clone_operations, invariants, live_clone_operation, operations, standby_operations  # noqa: E402
 from harness import points, processes, suite  # noqa: E402
 from harness.home import Home  # noqa: E402
 from harness.suite import check, seconds  # noqa: E402
 
-OPERATIONS = {**operations.OPERATIONS, **clone_operations.OPERATIONS, **live_clone_operation.OPERATIONS}
+OPERATIONS = {**operations.OPERATIONS, **clone_operations.OPERATIONS, **live_clone_operation.OPERATIONS,
+              **standby_operations.OPERATIONS}
 # A plugin-host may be older than the operation: it has its orders from the commands that came before.
 ARMED_EARLY = ("plugin-host",)
 
