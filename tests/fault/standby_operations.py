@@ -125,7 +125,16 @@ class Standby(Sleeping):
     arguments = ["standby", NAME]
 
 
-class StandbyNotDurable(Sleeping):
+class OnlyItsOwn:
+    """Where a state that is not durable goes another way; the rest is as in the sweep of the durable one."""
+
+    steps = ("machine.save", "standby.publish", "machine.terminate", "machine.restore", "restore.consume", "machine.resume")
+
+    def covers(self, point):
+        return any(step in str(point) for step in self.steps)
+
+
+class StandbyNotDurable(OnlyItsOwn, Sleeping):
     command = "standby-not-durable"
     arguments = ["standby", NAME, "--no-durable"]
 
@@ -139,7 +148,7 @@ class Restore(Sleeping):
         run("standby", NAME)
 
 
-class RestoreNotDurable(Sleeping):
+class RestoreNotDurable(OnlyItsOwn, Sleeping):
     command = "restore-not-durable"
     arguments = ["restore", NAME]
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Under strace: every durable change of launch, start, stop, delete, clone and prepare lies inside a durable step (strace_log.py).
+"""Under strace: every durable change of launch, start, stop, standby, restore, delete, clone and prepare lies inside a durable step (strace_log.py).
 
 So a step that somebody adds without a name, which the sweep would not see, fails here.
 """
@@ -25,6 +25,12 @@ set -e
 "$@" stop guest --force
 "$@" start guest
 "$@" clone guest --identity none --name running
+"$@" standby guest
+"$@" restore guest
+"$@" standby guest --no-durable
+"$@" start guest
+"$@" standby guest
+"$@" start guest --discard-memory
 "$@" stop guest --timeout 1
 "$@" delete guest running
 "$@" launch with-disk --name guest --memory 32M --network none --cloud-init "$USER_DATA"
