@@ -194,24 +194,24 @@ constinit const Command standby_command{
     "suspend",
     "NAME...",
     "Save the memory of instances and end their VMMs",
-    "`anyvisor start` or `anyvisor restore` lets the guest go on where it stood, once. Its published ports open again, "
-    "connections over them are cut.",
+    "`anyvisor start` or `anyvisor restore` lets the guest go on where it stood, once.\n"
+    "Its published ports open again; connections over them are cut.",
     1,
     any_number,
     standby_options,
     run_standby};
-constinit const Command restore_command{"Instances",
-                                        "restore",
-                                        nullptr,
-                                        "NAME...",
-                                        "Let instances in standby go on where they stood",
-                                        "What does not belong together (memory, devices' state, disk, hardware) is "
-                                        "refused before the guest runs, and stays "
-                                        "as it is: `anyvisor start --discard-memory` starts such a machine afresh.",
-                                        1,
-                                        any_number,
-                                        restore_options,
-                                        run_restore};
+constinit const Command restore_command{
+    "Instances",
+    "restore",
+    nullptr,
+    "NAME...",
+    "Let instances in standby go on where they stood",
+    "What does not belong together (memory, devices' state, disk, hardware) is refused before the\n"
+    "guest runs, and stays as it is: `anyvisor start --discard-memory` starts such a machine afresh.",
+    1,
+    any_number,
+    restore_options,
+    run_restore};
 constinit const Command delete_command{
     "Instances", "delete", "rm",       "NAME...",      "Remove instances with their disks",
     nullptr,     1,        any_number, delete_options, run_delete};
