@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "machine.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "accelerator.hpp"
@@ -8,6 +9,7 @@
 #include "file_system_freeze.hpp"
 #include "firmware.hpp"
 #include "guest_agent.hpp"
+#include "guest_clock.hpp"
 #include "guest_memory.hpp"
 #include "hardware.hpp"
 #include "kept_memory.hpp"
@@ -165,12 +167,28 @@ std::string QemuMachine::pause(const sdk::Context& context, std::string_view) {
   });
 }
 
-std::string QemuMachine::resume(const sdk::Context& context, std::string_view) {
+std::string QemuMachine::resume(const sdk::Context& context, std::string_view request_text) {
+  json::Document request = parse_object(request_text, "the request");
   return converse(context, [&](VmmSession& vmm) {
     forget_kept_memory();
     vmm.client().execute(context, "cont");
-    return render({"running", {}});
+    if (!json::bool_or(request, "set_clock", false)) return render({"running", {}});
+    json::Document reply = json::make_object();
+    json::set(reply, reply, "state", "running");
+    json::set(reply, reply, "clock", set_clock(context, vmm));
+    return json::render(reply);
   });
+}
+
+// "set", or why it is not.
+std::string QemuMachine::set_clock(const sdk::Context& context, VmmSession& vmm) {
+  // A restored channel says that it is open once the guest's own time has gone on a little.
+  constexpr int times = 10;
+  constexpr int pause_ms = 2;
+  for (int i = 0; i < times && !agent_listens(context, vmm.client()); ++i) (void)::poll(nullptr, 0, pause_ms);
+  if (!agent_listens(context, vmm.client())) return "no guest agent runs in the guest";
+  const std::string why_not = set_clock_by_agent(context, folder().connect(agent_socket));
+  return why_not.empty() ? "set" : why_not;
 }
 
 std::string QemuMachine::shutdown(const sdk::Context& context, std::string_view request_text) {

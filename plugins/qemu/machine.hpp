@@ -55,6 +55,7 @@ class QemuMachine : public sdk::Machine {
   // Runs a hop over the conversation. When QEMU hangs up meanwhile the conversation is over.
   template <class Hop>
   std::string converse(const sdk::Context& context, Hop&& hop);
+  std::string set_clock(const sdk::Context& context, VmmSession& session);
   std::string ask_agent_to_shut_down(const sdk::Context& context, VmmSession& session);
 
   sdk::Host host_;

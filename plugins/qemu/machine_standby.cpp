@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "device_state.hpp"
+#include "guest_agent.hpp"
 #include "hardware.hpp"
 #include "kept_memory.hpp"
 #include "machine.hpp"
@@ -65,6 +66,7 @@ std::string QemuMachine::save(const sdk::Context& context, std::string_view requ
     if (now.state != "paused")
       throw sdk::Failure(ANYVISOR_INVALID_STATE, "only a paused guest's memory can be saved: it is " + now.state);
     const Descriptor& ram = memory();
+    const bool agent = agent_listens(context, vmm.client());
     const Descriptor state = create_device_state(place.folder);
     context.progress("device state", 0, 0);
     save_device_state(context, vmm.client(), state.get());
@@ -93,6 +95,7 @@ std::string QemuMachine::save(const sdk::Context& context, std::string_view requ
     json::set(reply, writer, "name", "qemu");
     json::set(reply, writer, "version", vmm.client().version());
     json::set_value(reply, reply, "vmm", std::move(writer));
+    json::set(reply, reply, "agent", agent);
     return json::render(reply);
   });
 }

@@ -20,6 +20,7 @@ constexpr milliseconds seed_limit{30000};
 constexpr milliseconds network_limit{30000};
 constexpr milliseconds create_limit{60000};
 constexpr milliseconds hop_limit{30000};
+constexpr milliseconds clock_limit{10000};
 constexpr milliseconds save_limit{3600000};    // as many bytes as the guest has touched, to a slow disk
 constexpr milliseconds terminate_grace{3000};  // between asking a VMM to end and SIGKILL
 
@@ -192,6 +193,14 @@ Result<void> MachineControl::resume(Operation& operation) {
   return {};
 }
 
+Result<std::string> MachineControl::set_clock(Operation& operation) {
+  auto params = json::make_object();
+  json::set(params, params, "set_clock", true);
+  ANYVISOR_TRY(auto reply, call("machine.resume", params, clock_limit, operation));
+  const std::string clock = json::string_or(reply, "clock", "the backend does not set clocks");
+  return clock == "set" ? std::string() : clock;
+}
+
 Result<bool> MachineControl::check_can_save(Operation& operation) {
   ANYVISOR_TRY(auto report, this->report(operation));
   const auto* capabilities = json::object_or_null(report, "capabilities");
@@ -218,6 +227,7 @@ Result<MachineControl::Saved> MachineControl::save(const SavedPlace& place, Oper
     saved.memory_file = json::string_or(*memory, "file");
     saved.memory_size = json::uint_or(*memory, "size", 0);
   }
+  saved.has_agent = json::bool_or(reply, "agent", false);
   if (const auto* vmm = json::object_or_null(reply, "vmm")) {
     saved.vmm_name = json::string_or(*vmm, "name");
     saved.vmm_version = json::string_or(*vmm, "version");

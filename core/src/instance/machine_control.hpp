@@ -35,6 +35,9 @@ class MachineControl {
   Result<void> boot(Operation& operation);    // > Running
   Result<void> pause(Operation& operation);   // Running > Paused
   Result<void> resume(Operation& operation);  // Paused > Running
+  // Of a Running machine that had stood still for long: its clock is set to this host's. Returns why that was not
+  // possible; empty: done.
+  Result<std::string> set_clock(Operation& operation);
   // Can this machine's disk be switched while it has a VMM? Errors: unsupported, with the backend's reason.
   Result<void> check_can_snapshot_disk(Operation& operation);
   struct DiskSnapshot {
@@ -58,6 +61,7 @@ class MachineControl {
     std::string state_file, memory_file;  // bare names; memory_file: empty when not durable
     std::uint64_t memory_size = 0;
     std::string vmm_name, vmm_version;
+    bool has_agent = false;  // one ran in the guest: set_clock() may work after the restore
   };
   // Of a Paused machine, which stays that: resume() undoes it, terminate() makes it a Standby. Errors: exhausted,
   // cancelled, backend_failed.

@@ -104,6 +104,7 @@ std::string render(const Manifest& manifest) {
   json::set(document, vmm, "name", manifest.vmm_name);
   json::set(document, vmm, "version", manifest.vmm_version);
   json::set_value(document, root, "vmm", std::move(vmm));
+  json::set(document, root, "agent", manifest.has_agent);
   if (!manifest.host_cpu.empty()) json::set(document, root, "host_cpu", manifest.host_cpu);
   return json::render_pretty(document);
 }
@@ -141,6 +142,7 @@ Result<Manifest> parse_manifest(std::string_view text, std::string_view what) {
     manifest.vmm_name = json::string_or(*vmm, "name");
     manifest.vmm_version = json::string_or(*vmm, "version");
   }
+  manifest.has_agent = json::bool_or(document, "agent", false);
   manifest.host_cpu = json::string_or(document, "host_cpu");
   const bool whole = is_id(manifest.instance) && is_id(manifest.save) && is_bare_name(manifest.state_file) &&
                      (manifest.durable ? is_bare_name(manifest.memory_file) : manifest.keeper.pid > 0) &&

@@ -43,7 +43,8 @@ struct Manifest {
   std::string machine = "{}";    // JSON: what the instance's record says of the same (visible_machine)
   std::string endpoints = "[]";  // JSON: the networks as they were
   std::string vmm_name, vmm_version;
-  std::string host_cpu;  // empty: it does not matter, as the guest's is emulated
+  bool has_agent = false;  // one ran in the guest
+  std::string host_cpu;    // empty: it does not matter, as the guest's is emulated
 
   // What stands behind the RAM: of which machine, of which moment.
   std::string label() const { return instance + " " + save; }

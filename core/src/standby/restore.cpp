@@ -52,10 +52,24 @@ class Restoring {
     clock_.begin("record");
     record_operation(locked_, operation_, clock_.operation().phases);
     drop_device_state(locked_.folder);
-    return clear_intent(locked_.folder);
+    ANYVISOR_CHECK(clear_intent(locked_.folder));
+    set_clock(*manifest);
+    return {};
   }
 
  private:
+  // The guest runs, and nothing is left to be done: where its clock cannot be set it is late, and that is said.
+  void set_clock(const Manifest& manifest) {
+    auto why_not = Result<std::string>("no guest agent runs in the guest");
+    if (manifest.has_agent) {
+      clock_.begin("guest clock");
+      why_not = machine_->set_clock(clock_.operation());
+    }
+    if (!why_not || !why_not->empty())
+      clock_.note("the guest's clock is late by as long as the guest stood still: " +
+                  (why_not ? *why_not : why_not.error().message));
+  }
+
   Result<void> load(const Manifest& manifest) {
     clock_.begin("plugin-host");
     // One that an interrupted command has left: its guest stands still, and is not what was saved.

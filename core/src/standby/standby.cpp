@@ -107,6 +107,7 @@ class Saving {
                                 Manifest& manifest) const {
     manifest.vmm_name = saved.vmm_name;
     manifest.vmm_version = saved.vmm_version;
+    manifest.has_agent = saved.has_agent;
     manifest.hardware = locked_.record.hardware;
     manifest.machine = visible_machine(locked_.record);
     manifest.host_cpu = host_cpu_;
