@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from guest import debian_live_clone_checks as live_clone_checks  # noqa: E402
 from guest import debian_seed_checks as checks  # noqa: E402
+from guest import debian_standby_checks as standby_checks  # noqa: E402
 from harness import processes, suite  # noqa: E402
 from harness.home import Home  # noqa: E402
 from harness.suite import Skip, check, seconds  # noqa: E402
@@ -129,7 +130,7 @@ def whole_life():
             each(home)
             print(f"  {each.__name__}: {time.monotonic() - begin:.1f} s", flush=True)
 
-        for each in live_clone_checks.ALL:
+        for each in (*live_clone_checks.ALL, *standby_checks.ALL):
             begin = time.monotonic()
             each(home, guest)
             print(f"  {each.__name__}: {time.monotonic() - begin:.1f} s", flush=True)

@@ -104,10 +104,8 @@ Result<FileLock> shut_out_hosts(const std::string& folder) {
     auto lock = FileLock::acquire(folder + "/host.lock", FileLock::Mode::exclusive, host_end_pause,
                                   "the plugin-host of this instance");
     if (lock || lock.error().kind != ErrorKind::busy || std::chrono::steady_clock::now() > deadline) return lock;
-    // One whose starter was killed still waits for its first client, and one that keeps a memory for its restore:
-    // neither will come.
-    if (auto host = HostClient::connect(folder, host_end_pause))
-      (void)host->call("retire", json::make_object(), host_end_pause);
+    // One whose starter was killed still waits for its first client: it ends once somebody has come and gone.
+    (void)HostClient::connect(folder, host_end_pause);
   }
 }
 

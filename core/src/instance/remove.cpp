@@ -33,6 +33,7 @@ Result<void> remove_damaged(const Workspace& workspace, const std::string& id, P
   ANYVISOR_TRY(FileLock lock, FileLock::acquire(folder + "/lock", FileLock::Mode::exclusive,
                                                 std::chrono::milliseconds(10000), "instance " + record.name));
   ANYVISOR_CHECK(end_vmm(workspace, record, clock.operation()));
+  let_go_of_kept_memory(folder);
   clock.begin("removal");
   end_job(folder);
   return dispose(workspace, {std::move(record), folder, std::move(lock)});
