@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The guest of tests/guests/pages.S: a nonce, a counter and filled pages that are nowhere but in its RAM."""
+"""The guest of tests/guests/pages.c: a nonce, a counter and filled pages that are nowhere but in its RAM."""
 
 import os
 import re
