@@ -6,47 +6,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
-#include <map>
 
-#include "rows.hpp"
+#include "clone_rows.hpp"
+#include "rows/rows.hpp"
 
 namespace anyvisor::bench {
 namespace {
-
-bool quick = false;
-
-// Prints as usual, and keeps each row's median.
-class Medians : public benchmark::ConsoleReporter {
- public:
-  Medians() : ConsoleReporter(OO_Tabular) {}
-  void ReportRuns(const std::vector<Run>& runs) override {
-    for (const auto& run : runs) {
-      // What this machine lacks is no failure.
-      if (run.error_occurred && run.error_message.rfind(lacking, 0) != 0) failed_ = true;
-      if (!run.error_occurred && (quick || run.aggregate_name == "median"))
-        medians_[run.run_name.function_name] = run.GetAdjustedRealTime();
-    }
-    ConsoleReporter::ReportRuns(runs);
-  }
-  bool failed() const { return failed_; }
-  // 0: not measured
-  double of(const std::string& row) const {
-    const auto found = medians_.find(row + "/iterations:1");
-    const auto plain = medians_.find(row);
-    return found != medians_.end() ? found->second : plain != medians_.end() ? plain->second : 0;
-  }
-
- private:
-  bool failed_ = false;
-  std::map<std::string, double> medians_;
-};
-
-void compare(const char* what, double value, double target, const char* unit, bool at_most = true) {
-  if (value == 0) return;
-  const bool met = at_most ? value <= target : value >= target;
-  std::cout << what << ": " << value << ' ' << unit << " (target: " << (at_most ? "at most " : "at least ") << target
-            << "): " << (met ? "met" : "MISSED") << '\n';
-}
 
 void compare_with_targets(const Medians& medians, const Sources& sources) {
   const std::string& first = sources.all.front().name;
@@ -56,7 +21,6 @@ void compare_with_targets(const Medians& medians, const Sources& sources) {
       least = least == 0 ? median : std::min(least, median);
       most = std::max(most, median);
     }
-  auto ratio = [](double above, double below) { return below == 0 ? 0 : above / below; };
   const double command = medians.of("command/" + first);
   compare("storage and identity, slowest disk", most, 3, "ms");
   compare("slowest disk over quickest", ratio(most, least), 1.2, "times");
@@ -69,20 +33,6 @@ void compare_with_targets(const Medians& medians, const Sources& sources) {
 }
 
 }  // namespace
-
-void set_quick() {
-  quick = true;
-}
-
-void add_row(const std::string& name, int repetitions, std::function<void(benchmark::State&)> measure) {
-  auto* row = benchmark::RegisterBenchmark(name.c_str(), std::move(measure));
-  row->UseManualTime()->Iterations(1)->Unit(benchmark::kMillisecond);
-  if (quick) return;
-  row->Repetitions(repetitions)->ReportAggregatesOnly(true);
-  row->ComputeStatistics("min", [](const auto& all) { return *std::min_element(all.begin(), all.end()); });
-  row->ComputeStatistics("max", [](const auto& all) { return *std::max_element(all.begin(), all.end()); });
-}
-
 }  // namespace anyvisor::bench
 
 int main(int argc, char** argv) {
@@ -100,7 +50,7 @@ int main(int argc, char** argv) {
     register_peers(sources);
     Medians medians;
     benchmark::RunSpecifiedBenchmarks(&medians);
-    if (!quick) compare_with_targets(medians, sources);
+    if (!is_quick()) compare_with_targets(medians, sources);
     return medians.failed() ? 1 : 0;
   } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';

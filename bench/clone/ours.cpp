@@ -5,8 +5,9 @@
 #include <filesystem>
 
 #include "anyvisor/manager.hpp"
-#include "command.hpp"
-#include "rows.hpp"
+#include "clone_rows.hpp"
+#include "rows/command.hpp"
+#include "rows/rows.hpp"
 
 namespace anyvisor::bench {
 namespace {

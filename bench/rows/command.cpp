@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "command.hpp"
+#include "rows/command.hpp"
 
 #include <fcntl.h>
 #include <spawn.h>
