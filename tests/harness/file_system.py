@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """File systems of a test's own, on loop mounts: only root can."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,7 +11,20 @@ from harness.suite import Skip
 
 TOOLS = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 # tmpfs: small, and quickly full. The others share blocks between files; xfs is not made any smaller.
-SIZES = {"btrfs": "160M", "xfs": "320M", "tmpfs": "24M"}
+SIZES = {"btrfs": "160M", "xfs": "320M", "ext4": "160M", "tmpfs": "24M"}
+
+
+@contextlib.contextmanager
+def mount_image(image):
+    """The mount point of the file system in that file."""
+    with tempfile.TemporaryDirectory(prefix="anyvisor-mounted-") as point:
+        done = subprocess.run(["mount", "-o", "loop", image, point], check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Skip(f"{image} cannot be mounted here: {done.stderr.strip()}")
+        try:
+            yield point
+        finally:
+            subprocess.run(["umount", "--lazy", point], check=False)
 
 
 class Mounted:

@@ -62,9 +62,7 @@ Result<void> StagedFolder::write(const std::string& name, std::string_view text)
 
 Result<void> StagedFolder::flush(const std::string& name) {
   DurableStep step("staging.flush-file");
-  Fd fd(::open((path_ + "/" + name).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd || fsync(fd.get()) != 0) return fail_errno("cannot flush \"" + path_ + "/" + name + "\"", errno);
-  return {};
+  return flush_file(path_ + "/" + name);
 }
 
 Result<void> StagedFolder::link_or_copy(const std::string& from, const std::string& name) {

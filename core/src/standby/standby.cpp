@@ -10,6 +10,8 @@
 #include "standby/digest.hpp"
 #include "standby/host_cpu.hpp"
 #include "standby/saved_folder.hpp"
+#include "storage/atomic_file.hpp"
+#include "storage/durable_step.hpp"
 
 namespace anyvisor {
 namespace {
@@ -80,6 +82,14 @@ class Saving {
     return inner_;
   }
 
+  // The VMM has flushed its content. Its time goes with that only where it is asked for, and after a power cut an older
+  // one would tell of a write that nobody made.
+  Result<UntouchedFile> last_seen(const std::string& path) const {
+    DurableStep durable("standby.disk-time");
+    if (request_.durable) ANYVISOR_CHECK(flush_file(path));
+    return UntouchedFile::of(path);
+  }
+
   Result<void> describe_files(const MachineControl::Saved& saved, Manifest& manifest) const {
     const std::string folder = saved_folder(locked_.folder);
     manifest.state_file = saved.state_file;
@@ -96,9 +106,9 @@ class Saving {
       ANYVISOR_TRY(const Disk top, workspace_.disks.read(locked_.record.disk));
       manifest.disk = top.id;
       manifest.disk_file = top.file_name();
-      ANYVISOR_TRY(manifest.disk_content, UntouchedFile::of(workspace_.disks.path(top)));
+      ANYVISOR_TRY(manifest.disk_content, last_seen(workspace_.disks.path(top)));
     }
-    auto variables = UntouchedFile::of(locked_.folder + "/nvram.fd");
+    auto variables = last_seen(locked_.folder + "/nvram.fd");
     if (variables) manifest.firmware_variables = *variables;
     return {};
   }

@@ -89,6 +89,12 @@ Result<void> rename_durably(const std::string& from, const std::string& to, cons
   return {};
 }
 
+Result<void> flush_file(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!file) return fail_errno("cannot open \"" + path + "\"", errno);
+  return sync(file.get(), path);
+}
+
 Result<void> sync_folder(const std::string& path) {
   ANYVISOR_TRY(Fd fd, open_folder(path));
   return sync(fd.get(), path);

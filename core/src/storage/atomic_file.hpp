@@ -25,6 +25,8 @@ Result<void> remove_tree_durably(const std::string& path, const char* step);
 // Removes the temporary files (".<name>.<pid>.<n>.tmp") that killed writers left in `folder`; those of living processes
 // stay. As one DurableStep when there are any. A missing folder is no error.
 Result<void> remove_stale_temporaries(const std::string& folder, const char* step);
+// fsync of a file that is there; not through a link.
+Result<void> flush_file(const std::string& path);
 // fsync of a folder.
 Result<void> sync_folder(const std::string& path);
 

@@ -38,12 +38,6 @@ std::string render(const Disk& disk) {
   return json::render_pretty(document);
 }
 
-Result<void> sync_file(const std::string& path) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd || fsync(fd.get()) != 0) return fail_errno("cannot flush \"" + path + "\"", errno);
-  return {};
-}
-
 }  // namespace
 
 Result<FileLock> DiskStore::hold() const {
@@ -96,7 +90,7 @@ std::uint64_t DiskStore::occupied(const Disk& disk) const {
 
 Result<void> DiskStore::adopt(const std::string& file, const Disk& disk) const {
   if (chmod(file.c_str(), 0400) != 0) return fail_errno("cannot change the mode of \"" + file + "\"", errno);
-  ANYVISOR_CHECK(sync_file(file));
+  ANYVISOR_CHECK(flush_file(file));
   ANYVISOR_CHECK(write_file_atomically(folder_, disk.id + ".json", render(disk), "disk.describe"));
   auto moved = rename_durably(file, path(disk), "disk.adopt");
   if (!moved) (void)remove_file_durably(folder_, disk.id + ".json", "disk.adopt-undo");
@@ -132,7 +126,7 @@ Result<void> DiskStore::describe(const Disk& disk) const {
 
 Result<void> DiskStore::flush(const Disk& disk) const {
   DurableStep step("disk.flush");
-  ANYVISOR_CHECK(sync_file(path(disk)));
+  ANYVISOR_CHECK(flush_file(path(disk)));
   return sync_folder(folder_);
 }
 
@@ -141,7 +135,7 @@ Result<void> DiskStore::freeze(Disk& disk) const {
   {
     DurableStep step("disk.freeze");
     if (chmod(path(disk).c_str(), 0400) != 0) return fail_errno("cannot change the mode of a disk", errno);
-    ANYVISOR_CHECK(sync_file(path(disk)));
+    ANYVISOR_CHECK(flush_file(path(disk)));
   }
   disk.frozen = true;
   return write_file_atomically(folder_, disk.id + ".json", render(disk), "disk.describe");
