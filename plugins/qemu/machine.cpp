@@ -98,7 +98,9 @@ QemuMachine::Started QemuMachine::start_vmm(const sdk::Context& context, const s
   const auto status = client.send("query-status");
   client.flush(context);
   const std::uint64_t log_begin = vmm_log_size(folder());
+  context.progress("VMM start", 0, 0);
   vmm_pid_ = host_.spawn(context, sdk::Process{std::move(line.argv), {}, std::move(line.descriptors), {}}).pid;
+  context.progress("VMM connection", 0, 0);
   // From here on only QEMU holds the listening ends, so that its death is seen as the end of the connection.
   qmp.reset();
   console.reset();

@@ -75,6 +75,7 @@ std::string QemuMachine::save(const sdk::Context& context, std::string_view requ
     if (place.durable) {
       if (::fsync(state.get()) != 0)
         throw sdk::Failure(ANYVISOR_EXHAUSTED, "cannot flush the device state: " + std::string(std::strerror(errno)));
+      context.progress("memory", 0, 0);
       make_memory_durable(context, ram.get(), document_.memory, place.folder, place.label);
       forget_kept_memory();
     } else {
@@ -139,6 +140,7 @@ std::string QemuMachine::restore(const sdk::Context& context, std::string_view r
   facts.incoming = true;
   Started started = start_vmm(context, endpoints, std::move(facts));
   return converse(context, [&](VmmSession& vmm) {
+    context.progress("device state", 0, 0);
     load_device_state(context, vmm.client(), state.get());
     Observed now = vmm.query(context);
     if (now.state != "paused")

@@ -78,10 +78,14 @@ class Restoring {
     record.hardware = manifest.hardware;  // what the backend compares with what it can provide now
     ANYVISOR_TRY(auto machine, MachineControl::reach(workspace_, record, host_patience));
     machine_.emplace(std::move(machine));
-    clock_.begin("VMM start and device state");
+    clock_.begin("networks");
+    // The plugin names its phases as it goes through them.
+    Operation inner;
+    inner.cancel_fd = clock_.operation().cancel_fd;
+    inner.progress = [this](const std::string& phase, std::uint64_t, std::uint64_t) { clock_.begin(phase); };
     ANYVISOR_TRY(std::string hardware,
                  machine_->restore({saved_folder(locked_.folder), manifest.label(), manifest.durable},
-                                   endpoints_of(manifest), clock_.operation()));
+                                   endpoints_of(manifest), inner));
     clock_.begin("manifest");
     ANYVISOR_CHECK(consume_manifest(locked_.folder));
     locked_.record.hardware = std::move(hardware);
