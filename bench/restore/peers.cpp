@@ -62,7 +62,6 @@ void migrate_to_file(benchmark::State& state, const Place& place, const Size& si
     const std::string file = folder + "/saved";
     PlainQemu vmm(place.guest, folder, size);
     touch(vmm.console(), size);
-    vmm.monitor("stop");
     vmm.monitor("migrate_set_parameter max-bandwidth 64g");
     const auto begin = std::chrono::steady_clock::now();
     expect_silence(vmm.monitor("migrate -d \"exec:cat >" + file + "\""));
@@ -72,9 +71,7 @@ void migrate_to_file(benchmark::State& state, const Place& place, const Size& si
     state.counters["save"] =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
     vmm.end();
-    // It was stopped when it was saved, and goes on at once without -S all the same only when it is told to.
     PlainQemu restored(place.guest, folder, size, {"-incoming", "exec:cat " + file});
-    restored.monitor("cont");
     const double time = seconds_to_first_line(restored);
     check_touched(restored.console());
     return time;

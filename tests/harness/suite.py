@@ -31,7 +31,8 @@ def seconds(amount):
 # Where a build has them, for runs by hand; ctest says which build it tests.
 BY_HAND = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "build", "release")
 PROGRAMS = {"ANYVISOR_CLI": "stage/bin/anyvisor", "ANYVISOR_TINY_GUEST": "guests/tiny.elf",
-            "ANYVISOR_BENCH_CLONE": "bench/bench-clone"}
+            "ANYVISOR_PAGES_GUEST": "guests/pages.elf", "ANYVISOR_BENCH_CLONE": "bench/bench-clone",
+            "ANYVISOR_BENCH_RESTORE": "bench/bench-restore"}
 
 
 def program(variable):
