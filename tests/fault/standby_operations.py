@@ -26,10 +26,13 @@ def starts(home):
     return home.console(NAME).count("00000001\n")
 
 
+def manifest_of(home):
+    return os.path.join(home.folder(home.info(NAME)), "saved", "manifest.json")
+
+
 def check_not_both(home):
     """A manifest, and a guest that runs on: the counter of one that stands still does not move."""
-    info = home.info(NAME)
-    manifest = os.path.join(home.folder(info), "saved", "manifest.json")
+    info, manifest = home.info(NAME), manifest_of(home)
     if not os.path.exists(manifest) or not processes.vmms():
         return
     seen = home.console(NAME)
@@ -102,7 +105,11 @@ class Sleeping(Operation):
 
     def repeat(self, home):
         """The next command finishes or undoes; then it sleeps and goes on once more."""
-        home.run("list")
+        home.run("pause", "nobody", ok=False)  # every changing command does that first, and this one does no more
+        info = home.info(NAME)
+        check(info["state"] in ("Running", "Standby", "Stopped") and not info["intent"], f"neither finished nor undone: {info}")
+        # One that was not durable leaves a manifest of what is lost, until it starts.
+        check(info["state"] != "Running" or not os.path.exists(manifest_of(home)), f"its manifest is left: {info}")
         result = home.run("standby", NAME, "--format", "json", ok=False)
         info = home.info(NAME)
         if result.code == 0:

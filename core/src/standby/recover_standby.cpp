@@ -9,10 +9,11 @@ namespace {
 
 constexpr std::chrono::milliseconds host_patience{10000};
 
-// Its guest stands still between two steps, and no state of it can be restored.
-Result<void> let_guest_go_on(const Workspace& workspace, const InstanceRecord& record) {
+// Its guest stands still between two steps. First, no state of it can be restored any more.
+Result<void> let_guest_go_on(const Workspace& workspace, const LockedInstance& locked) {
   Operation quiet;
-  ANYVISOR_TRY(auto machine, MachineControl::reach(workspace, record, host_patience));
+  ANYVISOR_CHECK(drop_manifest(locked.folder));
+  ANYVISOR_TRY(auto machine, MachineControl::reach(workspace, locked.record, host_patience));
   return machine.resume(quiet);
 }
 
@@ -38,9 +39,9 @@ Result<bool> recover_standby(const Workspace& workspace, LockedInstance& locked,
       locked.record.restored_save = intent.save;
       ANYVISOR_CHECK(write_instance(locked.folder, locked.record, "restore.record-use"));
     }
-    if (stands) ANYVISOR_CHECK(let_guest_go_on(workspace, locked.record));
+    if (stands) ANYVISOR_CHECK(let_guest_go_on(workspace, locked));
   } else if (stands && intent.was_running) {
-    ANYVISOR_CHECK(let_guest_go_on(workspace, locked.record));
+    ANYVISOR_CHECK(let_guest_go_on(workspace, locked));
   }
   if (has_vmm) {
     drop_device_state(locked.folder);

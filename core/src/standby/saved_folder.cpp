@@ -90,6 +90,10 @@ Result<void> consume_manifest(const std::string& instance_folder) {
   return tl::unexpected(std::move(error));
 }
 
+Result<void> drop_manifest(const std::string& instance_folder) {
+  return remove_file_durably(saved_folder(instance_folder), manifest_name, "saved.drop-manifest");
+}
+
 void drop_device_state(const std::string& instance_folder) {
   (void)remove_from(
       saved_folder(instance_folder),

@@ -15,6 +15,8 @@ Result<void> publish_manifest(const std::string& instance_folder, const Manifest
 // From here on the state is used: the manifest is consumed.json now, durably. On failure it is what it was, or (kind
 // corrupted) nobody knows.
 Result<void> consume_manifest(const std::string& instance_folder);
+// A manifest that counts for nothing, since its machine's guest is about to go on. None: no error.
+Result<void> drop_manifest(const std::string& instance_folder);
 // What a save or a restore leaves that nobody needs once the guest runs: all but `memory` and consumed.json. Not being
 // able to is no failure: the next save or start tries again.
 void drop_device_state(const std::string& instance_folder);
