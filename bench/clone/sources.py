@@ -66,9 +66,11 @@ class Maker:
         run("cp", flat, disk)
         run("qemu-img", "resize", "-q", disk, f"{size}G")
         if more:  # past Debian's partitions
-            random = os.path.join(self.folder, "random")
-            run("sh", "-c", f"head -c {int(more * GIB)} /dev/urandom > '{random}'")
-            run("qemu-io", "-f", "qcow2", "-c", f"write -q -s {random} {4 * GIB} {int(more * GIB) & ~0xffff}", disk)
+            random, piece = os.path.join(self.folder, "random"), GIB
+            run("sh", "-c", f"head -c {piece} /dev/urandom > '{random}'")
+            for at in range(0, int(more * GIB), piece):  # qemu-io takes less than 2 GiB at once
+                size_here = min(piece, int(more * GIB) - at) & ~0xffff
+                run("qemu-io", "-f", "qcow2", "-c", f"write -q -s {random} {4 * GIB + at} {size_here}", disk)
             os.remove(random)
         image = self.info("image", "info", IMAGE)
         files = os.path.join(self.home, "images", image["id"])
