@@ -2,9 +2,12 @@
 // Rows of anyvisor's own standby and restore, of a machine that stays from one round to the next.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
+#include <thread>
 
 #include "anyvisor/manager.hpp"
 #include "restore/restore_rows.hpp"
@@ -24,7 +27,11 @@ double milliseconds(std::chrono::microseconds time) {
   return seconds(time) * 1000;
 }
 
-std::chrono::microseconds sum_of(const std::vector<Phase>& phases, std::initializer_list<std::string_view> names) {
+// Of a restore: from the VMM's start to the guest going on.
+const std::vector<std::string_view> running_phases{"VMM start", "VMM connection", "device state", "manifest",
+                                                   "guest goes on"};
+
+std::chrono::microseconds sum_of(const std::vector<Phase>& phases, const std::vector<std::string_view>& names) {
   std::chrono::microseconds sum{0};
   for (const auto& phase : phases)
     for (const auto& name : names)
@@ -35,19 +42,20 @@ std::chrono::microseconds sum_of(const std::vector<Phase>& phases, std::initiali
 // A running machine that has touched its memory; deleted when it goes.
 class Machine {
  public:
-  Machine(const Place& place, const Size& size) : place_(place), size_(size) {
+  // `backing`: the setting memory.backing.
+  Machine(const Place& place, const Size& size, const std::string& backing) : place_(place), size_(size) {
     auto opened = Manager::open(
         {place.home, std::filesystem::path(place.cli).parent_path().parent_path() / "libexec/anyvisor/plugin-host"});
     manager_.emplace(must(std::move(opened)));
+    command({"set", "--global", "memory.backing=" + backing, "--quiet"});
     command({"launch", "pages", "--name", name, "--memory", std::to_string(size.mebibytes) + "M", "--network", "none",
              "--wait", "running", "--quiet"});
     try {
       info_ = must(manager_->info(name));
       LineSocket console(info_.folder + "/console.sock");
+      const auto begin = Clock::now();
       touch(console, size);
-      standby();  // the first one copies what was touched
-      first_flush_ = sum_of(operation_.phases, {"memory"});
-      restore();
+      filled_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
     } catch (...) {
       remove();
       throw;
@@ -72,7 +80,16 @@ class Machine {
     return run_command(words);
   }
   const std::string& console_log() const { return info_.console_log; }
-  std::chrono::microseconds first_flush() const { return first_flush_; }
+  // How long its guest took to fill its memory.
+  std::chrono::microseconds filled() const { return filled_; }
+  // Of the first standby, which copies what was touched.
+  std::chrono::microseconds first_flush() {
+    if (first_flush_.count() == 0) {
+      first_flush_ = std::max(sum_of(standby(), {"memory"}), std::chrono::microseconds(1));
+      restore();
+    }
+    return first_flush_;
+  }
   void check() const {
     LineSocket console(info_.folder + "/console.sock");
     check_touched(console);
@@ -96,7 +113,7 @@ class Machine {
   std::optional<Manager> manager_;
   InstanceInfo info_;
   Operation operation_;
-  std::chrono::microseconds first_flush_{0};
+  std::chrono::microseconds filled_{0}, first_flush_{0};
 };
 
 // Rows of one size follow each other: one machine serves them, and goes with the last of them.
@@ -105,7 +122,8 @@ class Current {
   Machine& of(const Place& place, const Size& size) {
     if (machine_ && machine_->size().name() == size.name()) return *machine_;
     machine_.reset();
-    machine_ = std::make_unique<Machine>(place, size);
+    machine_ = std::make_unique<Machine>(place, size, "memfd");
+    machine_->first_flush();
     return *machine_;
   }
   void end() { machine_.reset(); }
@@ -136,8 +154,7 @@ void restore(benchmark::State& state, const Place& place, const Size& size, Curr
     const auto proof =
         std::chrono::duration_cast<std::chrono::microseconds>(wait_for_growth(machine.console_log(), log) - begin);
     const auto before = sum_of(restored, {"check", "saved state", "plugin-host"});
-    state.SetIterationTime(seconds(sum_of(restored, {"VMM start and device state", "VMM start", "VMM connection",
-                                                     "device state", "manifest", "guest goes on"})));
+    state.SetIterationTime(seconds(sum_of(restored, running_phases)));
     for (const auto& phase : restored)
       if (phase.name != "check" && phase.name != "record") state.counters[phase.name] = milliseconds(phase.duration);
     state.counters["proof"] = milliseconds(proof - before);
@@ -165,6 +182,48 @@ void standby_command(benchmark::State& state, const Place& place, const Size& si
   });
 }
 
+// What the kind of memory costs. Time: of the guest filling it; flush: of the first standby; restore: as above.
+void backing(benchmark::State& state, const Place& place, const Size& size, Current& current, const std::string& kind) {
+  guarded(state, current, [&] {
+    current.end();
+    Machine machine(place, size, kind);
+    state.SetIterationTime(seconds(machine.filled()));
+    state.counters["flush"] = milliseconds(machine.first_flush());
+    machine.standby();
+    state.counters["restore"] = milliseconds(sum_of(machine.restore(), running_phases));
+    machine.check();
+  });
+}
+
+// `list` and `info` in turns while a first standby is flushing. Time: the slowest of them.
+void asked_while_flushing(benchmark::State& state, const Place& place, const Size& size, Current& current) {
+  guarded(state, current, [&] {
+    current.end();
+    Machine machine(place, size, "memfd");
+    std::atomic<bool> ended = false;
+    std::vector<double> times;
+    std::thread flushing([&] {
+      try {
+        machine.command({"standby", Machine::name, "--quiet"});
+      } catch (const std::exception&) {
+        // the restore below says it
+      }
+      ended = true;
+    });
+    do {
+      times.push_back(machine.command({"list", "--format", "json"}));
+      times.push_back(machine.command({"info", Machine::name, "--format", "json"}));
+    } while (!ended);
+    flushing.join();
+    machine.restore();
+    machine.check();
+    std::ranges::sort(times);
+    state.SetIterationTime(times.back());
+    state.counters["asked"] = static_cast<double>(times.size());
+    state.counters["median"] = times[times.size() / 2] * 1000;
+  });
+}
+
 }  // namespace
 
 void register_ours(const Place& place, const std::vector<Size>& sizes) {
@@ -176,6 +235,13 @@ void register_ours(const Place& place, const std::vector<Size>& sizes) {
     add_row("standby-command/" + size.name(), few,
             [=, &place](auto& state) { standby_command(state, place, size, *current); });
   }
+  add_row("asked-while-flushing/" + sizes.back().name(), few,
+          [=, &place](auto& state) { asked_while_flushing(state, place, sizes.back(), *current); });
+  for (const char* kind : {"memfd", "file"})
+    for (const auto& size : sizes)
+      if (size.mebibytes <= 1024 && size.touched_percent > 0)
+        add_row(std::string("backing-") + kind + "/" + size.name(), few,
+                [=, &place](auto& state) { backing(state, place, size, *current, kind); });
 }
 
 }  // namespace anyvisor::bench

@@ -129,6 +129,36 @@ def not_durable():
         home.check_no_process_left()
 
 
+def memory_of(home):
+    """What the VMM has its RAM in."""
+    folder = f"/proc/{home.info('guest')['vmm_pid']}/fd"
+    files = [os.readlink(os.path.join(folder, name)) for name in os.listdir(folder)]
+    return sorted({file for file in files if "memfd:anyvisor-guest-ram" in file or file.startswith(home.path) and ("saved/" in file or "/#" in file)})
+
+
+def memory_in_a_file():
+    """By a setting, from the next start on: a standby only flushes it and gives it its name."""
+    with Home() as home:
+        home.import_tiny()
+        refused(home, "set", "--global", "memory.backing=paper", kind="invalid_argument")
+        started(home)
+        check("memfd" in memory_of(home)[0], f"by default: {memory_of(home)}")
+        home.run("stop", "guest", "--force")
+        home.run("set", "--global", "memory.backing=file")
+        home.run("start", "guest")
+        check(len(memory_of(home)) == 1 and "memfd" not in memory_of(home)[0], f"with the setting: {memory_of(home)}")
+        check(processes.until(lambda: home.console("guest").count("00000001\n") == 2, seconds(20)), "it does not start")
+        for arguments in ((), ("--no-durable",), ()):
+            home.run("standby", "guest", *arguments)
+            sleeps(home, durable=not arguments)
+            before = len(home.console("guest"))
+            home.run("restore", "guest")
+            check(processes.until(lambda: len(home.console("guest")) > before, seconds(20)), "it stands still")  # pylint: disable=cell-var-from-loop
+        console.check_no_hole(home.console("guest"))
+        home.run("delete", "guest", "--force")
+        home.check_no_process_left()
+
+
 def host_restarts():
     """All processes are gone at once: one that slept durably goes on, one that did not is Stopped and says why."""
     with Home() as home:
@@ -210,4 +240,4 @@ def what_others_do():
 
 
 if __name__ == "__main__":
-    suite.main(round_after_round, paused_before, not_durable, host_restarts, asked_meanwhile, what_others_do)
+    suite.main(round_after_round, paused_before, not_durable, memory_in_a_file, host_restarts, asked_meanwhile, what_others_do)

@@ -43,6 +43,19 @@ TEST_F(SettingsTest, AreReadBackAsWritten) {
   EXPECT_FALSE(again->flag(key) || again->is_set(key));
 }
 
+TEST_F(SettingsTest, AChoiceIsOneOfItsWords) {
+  Settings settings;
+  EXPECT_EQ(settings.value("memory.backing"), "memfd");
+  ASSERT_TRUE(settings.set("memory.backing", "file"));
+  ASSERT_TRUE(settings.write(home()));
+  const auto again = Settings::read(home());
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->value("memory.backing"), "file");
+  const auto refused = settings.set("memory.backing", "disk");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().hint, "give memfd or file");
+}
+
 TEST_F(SettingsTest, APersonNeedsNoSchemaNumber) {
   const auto settings = read(R"({"clone.prepare_after_stop": true})");
   ASSERT_TRUE(settings);
@@ -59,6 +72,8 @@ TEST_F(SettingsTest, WhatIsWrongIsNamed) {
   };
   expect(R"({"clone.prepare": true})", ErrorKind::invalid_argument, "clone.prepare");
   expect(R"({"clone.prepare_after_stop": "true"})", ErrorKind::invalid_argument, key);
+  expect(R"({"memory.backing": true})", ErrorKind::invalid_argument, "memory.backing");
+  expect(R"({"memory.backing": "disk"})", ErrorKind::invalid_argument, "memfd or file");
   expect(R"({"clone.prepare_after_stop": null})", ErrorKind::invalid_argument, key);
   expect(R"({"clone.prepare_after_stop": true)", ErrorKind::invalid_argument, "");
   expect("[]", ErrorKind::invalid_argument, "");

@@ -6,6 +6,7 @@
 
 #include "instance/machine_document.hpp"
 #include "instance/state_machine.hpp"
+#include "settings/settings.hpp"
 
 namespace anyvisor {
 namespace {
@@ -156,6 +157,7 @@ Result<json::Document> MachineControl::acquire_networks(const std::vector<Endpoi
 }
 
 Result<std::string> MachineControl::create(Operation& operation) {
+  ANYVISOR_CHECK(Settings::read(workspace_->home.path()));  // the machine document takes defaults for what is damaged
   ANYVISOR_TRY(auto params, acquire_networks({}, operation));
   return start_vmm("machine.create", params, operation);
 }

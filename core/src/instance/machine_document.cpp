@@ -2,6 +2,7 @@
 #include "instance/machine_document.hpp"
 
 #include "document/fill_in.hpp"
+#include "settings/settings.hpp"
 
 namespace anyvisor {
 namespace {
@@ -36,7 +37,9 @@ Result<json::Document> make_machine_document(const Workspace& workspace, const I
   json::set(document, root, "cpus", record.cpus);
   json::Value memory(rapidjson::kObjectType);
   json::set(document, memory, "size", record.memory);
-  json::set(document, memory, "backing", "memfd");
+  // What cannot be read is complained of where it is asked for, not by who only looks at a machine.
+  const auto settings = Settings::read(workspace.home.path());
+  json::set(document, memory, "backing", settings.value_or(Settings()).value("memory.backing"));
   json::set_value(document, root, "memory", std::move(memory));
 
   json::Value boot(rapidjson::kObjectType);

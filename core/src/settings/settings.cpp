@@ -15,9 +15,13 @@ namespace {
 constexpr int schema = 1;
 constexpr std::string_view file_name = "settings.json";
 
+constexpr std::array<std::string_view, 2> backings{"memfd", "file"};
+
 constexpr std::array definitions{
     SettingDefinition{"clone.prepare_after_stop", SettingType::flag, "false",
                       "After each 'anyvisor stop', do in the background what makes the next clone quick"},
+    SettingDefinition{"memory.backing", SettingType::choice, "memfd",
+                      "Guest memory of the next starts: memfd, or a file in the instance's folder", backings},
 };
 
 const SettingDefinition* find(std::string_view key) {
@@ -32,12 +36,27 @@ std::string all_keys() {
 }
 
 // The text as it is kept; empty: it is none of this type.
-std::string read_flag(std::string_view text) {
+std::string read_value(const SettingDefinition& definition, std::string_view text) {
+  if (definition.type == SettingType::choice)
+    return std::ranges::find(definition.choices, text) == definition.choices.end() ? "" : std::string(text);
   for (const char* yes : {"true", "on", "yes", "1"})
     if (text == yes) return "true";
   for (const char* no : {"false", "off", "no", "0"})
     if (text == no) return "false";
   return {};
+}
+
+std::string what_it_takes(const SettingDefinition& definition) {
+  if (definition.type == SettingType::flag) return "true or false";
+  std::string words;
+  for (const auto& choice : definition.choices) words += (words.empty() ? "" : " or ") + std::string(choice);
+  return words;
+}
+
+// As a person writes it into the file: a flag without quotes; empty: it is none of this type.
+std::string value_in_file(const SettingDefinition& definition, const json::Value& value) {
+  if (definition.type == SettingType::flag) return !value.IsBool() ? "" : value.GetBool() ? "true" : "false";
+  return value.IsString() ? read_value(definition, {value.GetString(), value.GetStringLength()}) : "";
 }
 
 }  // namespace
@@ -62,13 +81,16 @@ Result<Settings> Settings::read(const std::string& home) {
   for (const auto& member : document->GetObject()) {
     const std::string key = json::valid_utf8(std::string(member.name.GetString(), member.name.GetStringLength()));
     if (key == "schema") continue;
-    if (!find(key))
+    const auto* definition = find(key);
+    if (!definition)
       return fail(ErrorKind::invalid_argument, "\"" + path + "\" has the unknown setting \"" + key + "\"",
                   "remove it; there are: " + all_keys(), "/" + key);
-    if (!member.value.IsBool())
-      return fail(ErrorKind::invalid_argument, "in \"" + path + "\", \"" + key + "\" is neither true nor false",
+    const std::string value = value_in_file(*definition, member.value);
+    if (value.empty())
+      return fail(ErrorKind::invalid_argument,
+                  "in \"" + path + "\", the value of \"" + key + "\" is not " + what_it_takes(*definition),
                   "mend that line, or remove it", "/" + key);
-    settings.values_[key] = member.value.GetBool() ? "true" : "false";
+    settings.values_[key] = value;
   }
   return settings;
 }
@@ -76,7 +98,11 @@ Result<Settings> Settings::read(const std::string& home) {
 Result<void> Settings::write(const std::string& home) const {
   auto document = json::make_object();
   json::set(document, document, "schema", schema);
-  for (const auto& [key, value] : values_) json::set(document, document, key.c_str(), value == "true");
+  for (const auto& [key, value] : values_)
+    if (find(key)->type == SettingType::flag)
+      json::set(document, document, key.c_str(), value == "true");
+    else
+      json::set(document, document, key.c_str(), value);
   return write_file_atomically(home, std::string(file_name), json::render_pretty(document), "settings.write");
 }
 
@@ -87,18 +113,19 @@ std::string Settings::value(std::string_view key) const {
 }
 
 Result<void> Settings::set(std::string_view key, std::string_view text) {
-  if (!find(key))
+  const auto* definition = find(key);
+  if (!definition)
     return fail(ErrorKind::invalid_argument, "there is no setting \"" + std::string(key) + "\"",
                 "there are: " + all_keys(), "/" + std::string(key));
   if (text.empty()) {
     values_.erase(std::string(key));
     return {};
   }
-  const std::string value = read_flag(text);
+  const std::string value = read_value(*definition, text);
   if (value.empty())
     return fail(ErrorKind::invalid_argument,
-                "\"" + std::string(text) + "\" is no value for \"" + std::string(key) + "\"", "give true or false",
-                "/" + std::string(key));
+                "\"" + std::string(text) + "\" is no value for \"" + std::string(key) + "\"",
+                "give " + what_it_takes(*definition), "/" + std::string(key));
   values_[std::string(key)] = value;
   return {};
 }

@@ -11,13 +11,17 @@
 
 namespace anyvisor {
 
-enum class SettingType { flag };  // true or false
+enum class SettingType {
+  flag,   // true or false
+  choice  // one of its words
+};
 
 struct SettingDefinition {
   std::string_view key;  // "clone.prepare_after_stop"
   SettingType type;
   std::string_view fallback;  // its value where none is set
   std::string_view summary;   // one line, no full stop
+  std::span<const std::string_view> choices = {};
 };
 // All that there are, in the order in which they are shown.
 std::span<const SettingDefinition> setting_definitions();
