@@ -16,8 +16,9 @@ set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 # One tree to run from, laid out as it is installed: programs find each other by relative paths in both.
 set(ANYVISOR_STAGE ${PROJECT_BINARY_DIR}/stage)
-set(CMAKE_BUILD_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR};$ORIGIN/../../${CMAKE_INSTALL_LIBDIR}")
-set(CMAKE_INSTALL_RPATH "${CMAKE_BUILD_RPATH}")
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR};$ORIGIN/../../${CMAKE_INSTALL_LIBDIR}")
+# Room for another path at installation is an empty one until then, which the dynamic linker takes for the working directory.
+set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)
 
 # Every target of ours links this: warnings are errors, sanitizers where asked for.
 add_library(anyvisor-flags INTERFACE)

@@ -102,7 +102,7 @@ void register_peers(const Place& place, const std::vector<Size>& sizes) {
     add_row("peer-loadvm/" + name, few, [=, &place](auto& state) { loadvm(state, place, size); });
     add_row("peer-migrate-file/" + name, few, [=, &place](auto& state) { migrate_to_file(state, place, size); });
     add_row("cold-boot/" + name, few, [=, &place](auto& state) { cold_boot(state, place, size); });
-    if (size.touched_percent > 0)
+    if (size.touched_percent == sizes.back().touched_percent)
       add_row("dd-fsync/" + name, few, [=, &place](auto& state) { dd(state, place, size); });
   }
 }
