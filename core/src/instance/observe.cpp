@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <optional>
 #include <thread>
 
 #include "instance/machine_control.hpp"
@@ -32,45 +33,54 @@ Result<Observed> ask_host(const std::string& folder) {
   return Observed{state_from_wire(json::string_or(status, "state")), json::string_or(status, "reason")};
 }
 
-// The VMM has ended. Its plugin-host, if there is one, is just writing down how.
-Observed stopped_by(ProcessRecord record, const std::string& folder) {
+// The VMM has ended, or never was. Its plugin-host, if there is one, is just writing down how.
+Observed stopped(const std::string& folder) {
+  auto record = read_process_record(folder);
+  if (!record) return {State::stopped, ""};
   const auto until = std::chrono::steady_clock::now() + exit_record_limit;
-  while (!record.exit && !FileLock::is_free(folder + "/host.lock") && std::chrono::steady_clock::now() < until) {
+  while (!record->exit && !FileLock::is_free(folder + "/host.lock") && std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(milliseconds(2));
-    if (auto again = read_process_record(folder)) record = std::move(*again);
+    if (auto again = read_process_record(folder)) record = std::move(again);
   }
-  if (record.exit) return {State::stopped, record.exit->reason};
+  if (record->exit) return {State::stopped, record->exit->reason};
   return {State::stopped, "its VMM ended while nobody was watching"};
 }
 
-}  // namespace
-
-Observed observe_vmm(const Workspace& workspace, const InstanceRecord& instance) {
-  std::string folder = workspace.home.instance(instance.id);
+// Nothing when it has ended, or never was.
+std::optional<Observed> living_vmm(const Workspace& workspace, const InstanceRecord& instance) {
+  const std::string folder = workspace.home.instance(instance.id);
   auto record = read_process_record(folder);
   if (!record) {
-    if (record.error().kind == ErrorKind::not_found) return {State::stopped, ""};
-    return {State::unknown, record.error().message};
+    if (record.error().kind == ErrorKind::not_found) return std::nullopt;
+    return Observed{State::unknown, record.error().message};
   }
-  if (!is_alive(*record, workspace.home.path())) return stopped_by(std::move(*record), folder);
+  if (!is_alive(*record, workspace.home.path())) return std::nullopt;
   auto answer = ask_host(folder);
   if (answer) return *answer;
   auto control = MachineControl::reach(workspace, instance, adoption_limit);
   if (control) return control->observed();
   // It may have ended while we asked.
   record = read_process_record(folder);
-  if (record && !is_alive(*record, workspace.home.path())) return stopped_by(std::move(*record), folder);
-  return {State::unknown, control.error().message};
+  if (record && !is_alive(*record, workspace.home.path())) return std::nullopt;
+  return Observed{State::unknown, control.error().message};
+}
+
+}  // namespace
+
+Observed observe_vmm(const Workspace& workspace, const InstanceRecord& instance) {
+  if (auto living = living_vmm(workspace, instance)) return *living;
+  return stopped(workspace.home.instance(instance.id));
 }
 
 Observed observe(const Workspace& workspace, const InstanceRecord& instance) {
   const std::string folder = workspace.home.instance(instance.id);
-  Observed seen = observe_vmm(workspace, instance);
+  const auto living = living_vmm(workspace, instance);
   // A guest that runs has no saved state: what there is of one is a leftover. A VMM that does not answer may run one.
-  if (seen.state == State::running || seen.state == State::unknown) return seen;
+  if (living && (living->state == State::running || living->state == State::unknown)) return *living;
   const auto manifest = read_manifest(folder);
   if (!manifest) return {State::standby, manifest.error().message};
   if (*manifest && is_kept(**manifest, workspace.home.path())) return {State::standby, ""};
+  Observed seen = living ? *living : stopped(folder);
   if (seen.state != State::stopped) return seen;
   if (*manifest)
     return {State::stopped,
