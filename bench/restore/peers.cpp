@@ -85,15 +85,6 @@ void cold_boot(benchmark::State& state, const Place& place, const Size& size) {
   });
 }
 
-// As many bytes as a first standby flushes.
-void dd(benchmark::State& state, const Place& place, const Size& size) {
-  in_folder(state, place, [&](const std::string& folder) {
-    return run_command({"sh", "-c",
-                        "dd if=/dev/zero of='" + folder + "/bytes' bs=1M count=" +
-                            std::to_string(size.touched_bytes() >> 20U) + " conv=fsync status=none"});
-  });
-}
-
 }  // namespace
 
 void register_peers(const Place& place, const std::vector<Size>& sizes) {
@@ -102,8 +93,6 @@ void register_peers(const Place& place, const std::vector<Size>& sizes) {
     add_row("peer-loadvm/" + name, few, [=, &place](auto& state) { loadvm(state, place, size); });
     add_row("peer-migrate-file/" + name, few, [=, &place](auto& state) { migrate_to_file(state, place, size); });
     add_row("cold-boot/" + name, few, [=, &place](auto& state) { cold_boot(state, place, size); });
-    if (size.touched_percent == sizes.back().touched_percent)
-      add_row("dd-fsync/" + name, few, [=, &place](auto& state) { dd(state, place, size); });
   }
 }
 
