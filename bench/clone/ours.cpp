@@ -43,7 +43,8 @@ class Clones {
 enum class Part { storage_and_identity, whole };
 
 bool is_storage_or_identity(const std::string& phase) {
-  return phase == "freeze" || phase == "prepare" || phase == "keys" || phase == "disk" || phase == "seed";
+  return phase == "freeze" || phase == "prepare" || phase == "keys" || phase == "disk" || phase == "seed" ||
+         phase == "flush";
 }
 
 // The operation in this process, without starting one. Storage and identity: the source's disk frozen (or seen to be),

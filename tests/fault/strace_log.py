@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Reads what `strace -f` wrote and finds durable changes that lie outside of any durable step.
+"""Reads what `strace -f -y` wrote and finds durable changes that lie outside of any durable step, and instances that are published
+before what they consist of is flushed: files that were written in their staging folder or among the disks.
 
 Followed per thread: which program it runs, and which steps are open in it (the markers of core/src/storage/durable_step.hpp are
 writes to descriptor -1). A step covers the thread that opened it, and a process that this thread makes, until that one's exec.
@@ -15,11 +16,14 @@ OWN = ("anyvisor", "plugin-host")
 DURABLE = ("fsync", "fdatasync", "sync_file_range", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat",
            "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir")
 FORKS = ("clone", "clone3", "fork", "vfork")
-TRACED = ",".join((*DURABLE, *FORKS, "execve", "write"))
+WRITES = ("write", "pwrite64")
+TRACED = ",".join((*DURABLE, *FORKS, *WRITES, "execve"))
 
 CALL = re.compile(r"(\w+)\((.*)$")
 MARKER = re.compile(r'-1(?:<[^>]*>)?, "anyvisor-point ([^"]+):(before|after)"')
 RESULT = re.compile(r"\)\s*= (-?\d+)[^=]*$")
+DESCRIPTOR = re.compile(r"\d+<(/[^>]*)>")
+PATHS = re.compile(r'"(/[^"]*)"')
 RESUMED = re.compile(r"<\.\.\. (\w+) resumed>(.*)$")
 
 
@@ -39,11 +43,13 @@ class Finding:
 
 
 class Log:
-    """Of one strace run. `outside`: changes outside of any step; `inside`: how many lie inside, by step; `starts`: program starts."""
+    """Of one strace run. `outside`: changes outside of any step; `inside`: how many lie inside, by step; `starts`: program starts;
+    `early`: files that were not flushed when their instance was published."""
 
     def __init__(self, lines):
         self.threads, self.unfinished, self.waiting = {}, {}, {}
         self.outside, self.inside, self.starts, self.misnested = [], {}, {}, []
+        self.unflushed, self.early, self.published = set(), [], 0
         for number, line in enumerate(lines, 1):
             pid, _, text = line.rstrip("\n").partition(" ")
             if pid.isdigit():
@@ -69,7 +75,10 @@ class Log:
 
     def _call(self, number, pid, name, arguments, result):
         thread = self.threads[pid]
-        if name == "write":
+        if name in WRITES:
+            written = DESCRIPTOR.match(arguments)
+            if written and thread.program in OWN:
+                self.unflushed.add(written.group(1))
             marker = MARKER.match(arguments)
             if marker and thread.program in OWN:
                 self._mark(number, pid, thread, *marker.groups())
@@ -85,6 +94,23 @@ class Log:
             self.threads[pid] = Thread(program if program in OWN else None)
         else:
             self._judge(number, pid, thread, f"{name}({arguments}")
+            self._follow(number, pid, thread, name, arguments)
+
+    def _follow(self, number, pid, thread, name, arguments):
+        """Which files are flushed, and under which name."""
+        paths = PATHS.findall(arguments)
+        if name in ("fsync", "fdatasync"):
+            self.unflushed.discard(DESCRIPTOR.match(arguments).group(1) if DESCRIPTOR.match(arguments) else "")
+        elif name.startswith("unlink"):
+            gone = re.search(r'"([^"]*)"', arguments).group(1).rsplit("/", 1)[-1]
+            self.unflushed = {path for path in self.unflushed if path.rsplit("/", 1)[-1] != gone}
+        elif name.startswith("rename") and len(paths) == 2:
+            old, new = paths
+            if "/staging/" in old and "/instances/" in new:
+                self.published += 1
+                self.early += [Finding(number, pid, thread.program, f"{path} is not flushed") for path in sorted(self.unflushed)
+                               if path.startswith(old + "/") or "/disks/" in path]
+            self.unflushed = {new + path[len(old):] if path.startswith(old + "/") else path for path in self.unflushed}
 
     def _judge(self, number, pid, thread, line):
         steps = thread.covered_by + thread.open

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Under strace: every durable change of launch, start, stop, standby, restore, delete, clone and prepare lies inside a durable step (strace_log.py).
+"""Under strace: every durable change of launch, start, stop, standby, restore, delete, clone and prepare lies inside a durable step, and an instance is
+published when all of it is flushed (strace_log.py).
 
 So a step that somebody adds without a name, which the sweep would not see, fails here.
 """
@@ -64,7 +65,7 @@ def strace():
 def trace(home, script):
     """Runs `script` with sh under strace, until all that it started has ended; returns the Log."""
     file = os.path.join(home.base, "strace")
-    argv = [strace(), "-f", "-qq", "-s", "256", "-e", f"trace={TRACED}", "-e", "signal=none", "-o", file, "sh", "-c", script, "sh",
+    argv = [strace(), "-f", "-y", "-qq", "-s", "256", "-e", f"trace={TRACED}", "-e", "signal=none", "-o", file, "sh", "-c", script, "sh",
             home.cli, "--home", home.path]
     said = os.path.join(home.base, "said")
     with open(said, "w", encoding="utf-8") as out:
@@ -89,6 +90,8 @@ def check_log(log):
     print(f"  {sum(log.inside.values())} changes inside of {len(log.inside)} steps; programs started: {log.starts}")
     check(len(log.inside) > 5, f"hardly any step was seen: {log.inside}")
     check(not log.misnested, "points that do not pair: " + "\n  ".join(map(str, log.misnested)))
+    check(log.published, "no instance was published")
+    check(not log.early, "published too early:\n  " + "\n  ".join(map(str, log.early)))
     check(not log.outside, f"{len(log.outside)} changes outside of any step:\n  " + "\n  ".join(map(str, log.outside)))
 
 
@@ -105,13 +108,19 @@ def every_change_of_a_clone_inside_a_step():
 
 
 def the_rule_can_fail():
-    """The reader itself, on a trace with one change inside, one outside, a covered start and an uncovered one."""
+    """The reader itself, on a trace with one change inside, one outside, a covered start and an uncovered one; and one file of two
+    that is flushed before its instance is published."""
     log = Log('''
 1 execve("/bin/sh", ["sh"], 0x1) = 0
 1 clone(child_stack=NULL, flags=SIGCHLD <unfinished ...>
 2 execve("/x/anyvisor", ["anyvisor"], 0x1) = 0
 1 <... clone resumed>) = 2
 2 write(-1, "anyvisor-point a.b:before", 25) = -1 EBADF (Bad file descriptor)
+2 write(5</h/staging/i/a>, "a", 1) = 1
+2 write(6</h/staging/i/b>, "b", 1) = 1
+2 pwrite64(7</h/disks/d>, "d", 1, 0) = 1
+2 fsync(5</h/staging/i/a>) = 0
+2 renameat2(AT_FDCWD</>, "/h/staging/i", AT_FDCWD</>, "/h/instances/i", RENAME_NOREPLACE) = 0
 2 rename("x", "y") = 0
 2 vfork( <unfinished ...>
 3 rename("p.tmp", "process.json") = 0
@@ -127,7 +136,8 @@ def the_rule_can_fail():
 '''.splitlines())
     outside = [finding.line.split("(")[0] for finding in log.outside]
     check(outside == ["fsync", "execve"], f"outside: {list(map(str, log.outside))}")
-    check(log.inside == {"a.b": 3}, f"inside: {log.inside}")
+    check(log.inside == {"a.b": 5}, f"inside: {log.inside}")
+    check([finding.line.split(" ")[0] for finding in log.early] == ["/h/disks/d", "/h/staging/i/b"], f"early: {list(map(str, log.early))}")
     check(log.starts == {"plugin-host": 1, "qemu-img": 1}, f"starts: {log.starts}")
 
 

@@ -51,7 +51,7 @@ TEST_F(Qcow2Overlay, IsWhatQemuImgMakes) {
     SCOPED_TRACE(size);
     make_raw("base.raw", size);
     std::filesystem::remove(path("ours.qcow2"));
-    auto written = write_empty_overlay(path("ours.qcow2"), {"base.raw", "raw", size});
+    auto written = write_overlay(path("ours.qcow2"), {"base.raw", "raw", size}, {});
     ASSERT_TRUE(written) << written.error().message;
     output_of({"qemu-img", "create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", path("theirs.qcow2")});
     output_of({"qemu-img", "check", "-q", path("ours.qcow2")});
@@ -77,7 +77,7 @@ TEST_F(Qcow2Overlay, TakesWritesAndShowsTheBackingFileElsewhere) {
   constexpr std::uint64_t size = 1536ULL << 20;
   make_raw("base.raw", size);
   output_of({"qemu-io", "-f", "raw", "-c", "write -P 17 0 1M", "-c", "write -P 34 1535M 1M", path("base.raw")});
-  ASSERT_TRUE(write_empty_overlay(path("top.qcow2"), {"base.raw", "raw", size}));
+  ASSERT_TRUE(write_overlay(path("top.qcow2"), {"base.raw", "raw", size}, {}));
   output_of({"qemu-img", "compare", "-q", path("top.qcow2"), path("base.raw")});
   output_of({"qemu-io", "-f", "qcow2", "-c", "write -P 51 900M 5M", "-c", "write -P 68 1535M 4k", path("top.qcow2")});
   output_of({"qemu-img", "check", "-q", path("top.qcow2")});
@@ -93,18 +93,15 @@ TEST_F(Qcow2Overlay, HoldsTheClustersThatItIsGiven) {
   std::vector<OverlayCluster> clusters;
   for (std::uint64_t number : std::vector<std::uint64_t>{0, 1, 8191, 8192, 40000, size / overlay_cluster - 1})
     clusters.push_back({number * overlay_cluster, std::string(overlay_cluster, static_cast<char>(number % 200 + 1))});
-  auto places = write_overlay(path("top.qcow2"), {"base.raw", "raw", size}, clusters);
-  ASSERT_TRUE(places) << places.error().message;
+  auto written = write_overlay(path("top.qcow2"), {"base.raw", "raw", size}, clusters);
+  ASSERT_TRUE(written) << written.error().message;
   output_of({"qemu-img", "check", "-q", path("top.qcow2")});
-  std::ifstream file(path("top.qcow2"), std::ios::binary);
   for (std::size_t i = 0; i < clusters.size(); ++i) {
     const std::string pattern = std::to_string(static_cast<unsigned char>(clusters[i].bytes[0]));
     const std::string seen =
         output_of({"qemu-io", "-r", "-f", "qcow2", "-c",
                    "read -P " + pattern + " " + std::to_string(clusters[i].offset) + " 64k", path("top.qcow2")});
     EXPECT_EQ(seen.find("Pattern verification failed"), std::string::npos) << seen;
-    file.seekg(static_cast<std::streamoff>(places->at(i)));
-    EXPECT_EQ(file.get(), static_cast<unsigned char>(clusters[i].bytes[0])) << "it stands where it is said to stand";
   }
   auto read = read_overlay(path("top.qcow2"), 100);
   ASSERT_TRUE(read) << read.error().message;
@@ -122,7 +119,7 @@ TEST_F(Qcow2Overlay, HoldsTheClustersThatItIsGiven) {
 TEST_F(Qcow2Overlay, IsReadAsQemuHasWrittenIt) {
   constexpr std::uint64_t size = 1100ULL << 20;
   make_raw("base.raw", size);
-  ASSERT_TRUE(write_empty_overlay(path("top.qcow2"), {"base.raw", "raw", size}));
+  ASSERT_TRUE(write_overlay(path("top.qcow2"), {"base.raw", "raw", size}, {}));
   EXPECT_TRUE(*overlay_is_empty(path("top.qcow2")));
   // Opened for writing and nothing written: as empty as before. Zeroes from a discard hold nothing either.
   output_of({"qemu-io", "-f", "qcow2", "-c", "read 0 512", path("top.qcow2")});
@@ -174,14 +171,14 @@ TEST_F(Qcow2Overlay, IsOverwrittenInPlace) {
 
 TEST_F(Qcow2Overlay, RefusesWhatTheFormatHasNoRoomFor) {
   const std::string file = path("top.qcow2");
-  EXPECT_EQ(write_empty_overlay(file, {"base.raw", "raw", 0}).error().kind, ErrorKind::invalid_argument);
-  EXPECT_EQ(write_empty_overlay(file, {"base.raw", "raw", 1ULL << 62}).error().kind, ErrorKind::invalid_argument);
-  EXPECT_EQ(write_empty_overlay(file, {"/etc/passwd", "raw", 512}).error().kind, ErrorKind::invalid_argument);
-  EXPECT_EQ(write_empty_overlay(file, {"base.vmdk", "vmdk", 512}).error().kind, ErrorKind::invalid_argument);
-  EXPECT_EQ(write_empty_overlay(file, {std::string(1024, 'x'), "raw", 512}).error().kind, ErrorKind::invalid_argument);
+  EXPECT_EQ(write_overlay(file, {"base.raw", "raw", 0}, {}).error().kind, ErrorKind::invalid_argument);
+  EXPECT_EQ(write_overlay(file, {"base.raw", "raw", 1ULL << 62}, {}).error().kind, ErrorKind::invalid_argument);
+  EXPECT_EQ(write_overlay(file, {"/etc/passwd", "raw", 512}, {}).error().kind, ErrorKind::invalid_argument);
+  EXPECT_EQ(write_overlay(file, {"base.vmdk", "vmdk", 512}, {}).error().kind, ErrorKind::invalid_argument);
+  EXPECT_EQ(write_overlay(file, {std::string(1024, 'x'), "raw", 512}, {}).error().kind, ErrorKind::invalid_argument);
   EXPECT_FALSE(std::filesystem::exists(file));
   std::ofstream(file) << "mine";
-  EXPECT_EQ(write_empty_overlay(file, {"base.raw", "raw", 512}).error().kind, ErrorKind::already_exists);
+  EXPECT_EQ(write_overlay(file, {"base.raw", "raw", 512}, {}).error().kind, ErrorKind::already_exists);
   EXPECT_EQ(std::filesystem::file_size(file), 4u) << "what is there stays";
 }
 

@@ -9,6 +9,7 @@
 #include "clone/source_disk.hpp"
 #include "host/ask_plugin.hpp"
 #include "identity/cloud_config.hpp"
+#include "identity/first_keys.hpp"
 #include "identity/home_key.hpp"
 #include "instance/collect.hpp"
 #include "instance/identifier.hpp"
@@ -179,10 +180,13 @@ class Cloning {
                      workspace_, std::move(staged), std::move(record),
                      [&](const IsTaken& is_taken) { return clone_name(source_.name, is_taken); }, "",
                      [&](const InstanceRecord& chosen, StagedFolder& folder) -> Result<void> {
-                       clock_.begin("disk");
-                       if (disk) ANYVISOR_CHECK(make_disk(chosen, disk->top, prepared));
+                       // What is small first: the disk's flush then takes most of it along.
                        clock_.begin("seed");
                        ANYVISOR_CHECK(stage_identity(chosen, folder));
+                       clock_.begin("disk");
+                       if (disk) ANYVISOR_CHECK(make_disk(chosen, disk->top, prepared));
+                       clock_.begin("flush");
+                       ANYVISOR_CHECK(folder.flush_written());
                        clock_.begin("publish");
                        return {};
                      }));
@@ -284,6 +288,7 @@ Result<void> check_keep(const Workspace& workspace, const CloneRequest& request,
 Result<std::string> clone(const Workspace& workspace, const CloneRequest& request, PhaseClock& clock) {
   clock.begin("check");
   ANYVISOR_CHECK(check_request(request));
+  const FirstKeys first_keys;
   recover_unfinished(workspace);
   if (!request.name.empty()) ANYVISOR_CHECK(check_name_is_free(workspace, request.name));
   ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));

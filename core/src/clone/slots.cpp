@@ -83,8 +83,7 @@ Result<std::vector<OverlayCluster>> clusters_of(const std::string& path, const s
   for (const auto& slot : slots)
     for (auto at = slot.position / overlay_cluster; at <= (slot.position + slot.length - 1) / overlay_cluster; ++at)
       wanted.insert(at * overlay_cluster);
-  ANYVISOR_TRY(auto clusters, read_overlay(path, most_clusters));
-  std::erase_if(clusters, [&](const OverlayCluster& cluster) { return !wanted.contains(cluster.offset); });
+  ANYVISOR_TRY(auto clusters, read_overlay(path, most_clusters, &wanted));
   if (clusters.size() != wanted.size())
     return fail(ErrorKind::corrupted, "\"" + path + "\" has lost clusters in which slots stand");
   return clusters;

@@ -69,7 +69,7 @@ Result<GuestIdentity> make_identity(std::string id, const std::string& image_use
   identity.user = !user_data.user.empty() ? user_data.user : !image_user.empty() ? image_user : usual_user;
   identity.authorized_key = std::move(authorized_key);
   identity.user_data = std::move(user_data);
-  for (const KeyType type : {KeyType::ed25519, KeyType::ecdsa_p256}) {
+  for (const KeyType type : usual_key_types) {
     if (identity.user_data.host_keys.contains(std::string(short_name(type)))) continue;
     ANYVISOR_TRY(SshKey key, make_ssh_key(type));
     identity.host_keys.push_back(std::move(key));

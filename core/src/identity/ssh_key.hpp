@@ -3,6 +3,7 @@
 // before its first boot.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,8 @@
 namespace anyvisor {
 
 enum class KeyType { ed25519, ecdsa_p256, rsa_3072 };  // RSA takes a third of a second to make
+// Of which every guest has one as its host key.
+inline constexpr std::array usual_key_types{KeyType::ed25519, KeyType::ecdsa_p256};
 
 // "ed25519", "ecdsa" and "rsa": as in cloud-init's ssh_keys and in names such as ssh_host_ed25519_key.
 std::string_view short_name(KeyType type);

@@ -13,13 +13,7 @@
 namespace anyvisor {
 namespace {
 
-Result<Fd> create_file(const std::string& path) {
-  Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!fd) return fail_errno("cannot create \"" + path + "\"", errno);
-  return fd;
-}
-
-Result<void> copy_file(const std::string& from, const std::string& to) {
+Result<Fd> copy_file(const std::string& from, const std::string& to) {
   Fd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
   if (!source) return fail_errno("cannot read \"" + from + "\"", errno);
   ANYVISOR_TRY(Fd target, create_file(to));
@@ -30,8 +24,8 @@ Result<void> copy_file(const std::string& from, const std::string& to) {
     if (copied < 0) return fail_errno("cannot copy \"" + from + "\"", errno);
     if (copied == 0) break;
   }
-  if (fsync(target.get()) != 0) return fail_errno("cannot flush \"" + to + "\"", errno);
-  return {};
+  begin_writeback(target.get());
+  return target;
 }
 
 }  // namespace
@@ -56,7 +50,16 @@ Result<void> StagedFolder::write(const std::string& name, std::string_view text)
   DurableStep step("staging.write");
   ANYVISOR_TRY(Fd fd, create_file(path_ + "/" + name));
   ANYVISOR_CHECK(write_all(fd.get(), text));
-  if (fsync(fd.get()) != 0) return fail_errno("cannot flush \"" + path_ + "/" + name + "\"", errno);
+  begin_writeback(fd.get());
+  unflushed_.emplace_back(path_ + "/" + name, std::move(fd));
+  return {};
+}
+
+Result<void> StagedFolder::flush_written() {
+  if (unflushed_.empty()) return {};
+  DurableStep step("staging.flush-written");
+  for (const auto& [path, fd] : unflushed_) ANYVISOR_CHECK(anyvisor::flush(fd.get(), path));
+  unflushed_.clear();
   return {};
 }
 
@@ -69,16 +72,24 @@ Result<void> StagedFolder::link_or_copy(const std::string& from, const std::stri
   DurableStep step("staging.link");
   std::string to = path_ + "/" + name;
   if (link(from.c_str(), to.c_str()) == 0) return {};
-  if (errno == EXDEV || errno == EPERM || errno == EMLINK || errno == ENOSYS) return copy_file(from, to);
+  if (errno == EXDEV || errno == EPERM || errno == EMLINK || errno == ENOSYS) return take_copy(from, name);
   return fail_errno("cannot link \"" + from + "\"", errno);
 }
 
 Result<void> StagedFolder::copy(const std::string& from, const std::string& name) {
   DurableStep step("staging.copy");
-  return copy_file(from, path_ + "/" + name);
+  return take_copy(from, name);
+}
+
+Result<void> StagedFolder::take_copy(const std::string& from, const std::string& name) {
+  std::string to = path_ + "/" + name;
+  ANYVISOR_TRY(Fd file, copy_file(from, to));
+  unflushed_.emplace_back(std::move(to), std::move(file));
+  return {};
 }
 
 Result<FileLock> StagedFolder::publish(const std::string& to) {
+  ANYVISOR_CHECK(flush_written());
   {
     DurableStep step("staging.flush");
     ANYVISOR_CHECK(sync_folder(path_));

@@ -21,12 +21,6 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Result<void> sync(int fd, const std::string& what) {
-  while (::fsync(fd) != 0)
-    if (errno != EINTR) return fail_errno("cannot write \"" + what + "\" to the disk", errno);
-  return {};
-}
-
 // A new file of a name that nothing else uses; `name` is set to it.
 Result<Fd> open_temporary(int folder, const std::string& target, std::string& name, const std::string& shown) {
   static std::atomic<unsigned> counter{0};
@@ -54,11 +48,11 @@ Result<void> write_file_atomically(const std::string& folder, const std::string&
   };
   if (auto written = write_all(file.get(), text); !written)
     return undo(in_context("\"" + shown + "\"", std::move(written).error()));
-  if (auto synced = sync(file.get(), shown); !synced) return undo(tl::unexpected<Error>(std::move(synced).error()));
+  if (auto synced = flush(file.get(), shown); !synced) return undo(tl::unexpected<Error>(std::move(synced).error()));
   file.reset();
   if (::renameat(folder_fd.get(), temporary.c_str(), folder_fd.get(), name.c_str()) != 0)
     return undo(fail_errno("cannot replace \"" + shown + "\"", errno));
-  return sync(folder_fd.get(), folder);
+  return flush(folder_fd.get(), folder);
 }
 
 Result<void> remove_file_durably(const std::string& folder, const std::string& name, const char* step) {
@@ -73,7 +67,7 @@ Result<void> remove_file_durably(const std::string& folder, const std::string& n
     if (errno == ENOENT) return {};
     return fail_errno("cannot remove \"" + shown + "\"", errno);
   }
-  return sync(folder_fd.get(), folder);
+  return flush(folder_fd.get(), folder);
 }
 
 Result<void> rename_durably(const std::string& from, const std::string& to, const char* step) {
@@ -84,20 +78,20 @@ Result<void> rename_durably(const std::string& from, const std::string& to, cons
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0)
     return fail_errno("cannot rename \"" + from + "\" to \"" + to + "\"", errno);
   // The new name first: after a crash in between there are two names rather than none.
-  ANYVISOR_CHECK(sync(target_fd.get(), target));
-  if (source != target) ANYVISOR_CHECK(sync(source_fd.get(), source));
+  ANYVISOR_CHECK(flush(target_fd.get(), target));
+  if (source != target) ANYVISOR_CHECK(flush(source_fd.get(), source));
   return {};
 }
 
 Result<void> flush_file(const std::string& path) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file) return fail_errno("cannot open \"" + path + "\"", errno);
-  return sync(file.get(), path);
+  return flush(file.get(), path);
 }
 
 Result<void> sync_folder(const std::string& path) {
   ANYVISOR_TRY(Fd fd, open_folder(path));
-  return sync(fd.get(), path);
+  return flush(fd.get(), path);
 }
 
 }  // namespace anyvisor

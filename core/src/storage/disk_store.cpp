@@ -106,12 +106,22 @@ Result<Disk> DiskStore::create_overlay(const std::string& id, const Disk& backin
   disk.backing = backing.id;
   disk.origin = origin;
   auto create = [&]() -> Result<void> {
+    // All is written, and then flushed at once. Nothing refers to the disk before this has returned: where that is
+    // never, whatever is left of it is collected.
+    const std::string document = folder_ + "/" + id + ".json";
+    Fd disk_file, document_file;
     {
       DurableStep step("disk.create");
-      ANYVISOR_CHECK(write_overlay(path(disk), {backing.file_name(), backing.format, disk.virtual_size}, clusters));
+      ANYVISOR_TRY(disk_file,
+                   write_overlay(path(disk), {backing.file_name(), backing.format, disk.virtual_size}, clusters));
+      ANYVISOR_TRY(document_file, create_file(document));
+      ANYVISOR_CHECK(write_all(document_file.get(), render(disk)));
+      begin_writeback(document_file.get());
     }
-    // Flushes the folder for both names.
-    return write_file_atomically(folder_, id + ".json", render(disk), "disk.describe");
+    DurableStep step("disk.flush");
+    ANYVISOR_CHECK(anyvisor::flush(disk_file.get(), path(disk)));
+    ANYVISOR_CHECK(anyvisor::flush(document_file.get(), document));
+    return sync_folder(folder_);
   };
   if (auto created = create(); !created) {
     (void)remove(id);

@@ -21,6 +21,12 @@ Result<Fd> open_folder(const std::string& path) {
   return fd;
 }
 
+Result<Fd> create_file(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!fd) return fail_errno("cannot create \"" + path + "\"", errno);
+  return fd;
+}
+
 Result<void> write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());
@@ -41,6 +47,16 @@ Result<void> write_all_at(int fd, std::string_view bytes, std::uint64_t offset, 
     bytes.remove_prefix(static_cast<std::size_t>(written));
     offset += static_cast<std::uint64_t>(written);
   }
+  return {};
+}
+
+void begin_writeback(int fd) {
+  (void)::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+Result<void> flush(int fd, const std::string& path) {
+  while (::fsync(fd) != 0)
+    if (errno != EINTR) return fail_errno("cannot write \"" + path + "\" to the disk", errno);
   return {};
 }
 

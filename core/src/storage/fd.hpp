@@ -34,10 +34,17 @@ class Fd {
 
 // Opens a folder (O_DIRECTORY | O_CLOEXEC). Errors as fail_errno.
 Result<Fd> open_folder(const std::string& path);
+// A new file (mode 0600), for writing. Errors as fail_errno.
+Result<Fd> create_file(const std::string& path);
 // All of `text`, through EINTR and short writes.
 Result<void> write_all(int fd, std::string_view text);
 // All of `bytes` at `offset`, likewise; `path` is for the message. Errors as fail_errno.
 Result<void> write_all_at(int fd, std::string_view bytes, std::uint64_t offset, const std::string& path);
+// Has the kernel begin to write a file to its disk, without waiting: several that are flushed afterwards then take the
+// time of one. Where a file system cannot, the flush does it all.
+void begin_writeback(int fd);
+// fsync, through EINTR. `path` is for the message. Errors as fail_errno.
+Result<void> flush(int fd, const std::string& path);
 // A whole file of at most `limit` bytes. Errors: not_found, exhausted (larger), as fail_errno.
 Result<std::string> read_file(const std::string& path, std::size_t limit = 4u << 20);
 

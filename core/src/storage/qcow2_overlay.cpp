@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "storage/qcow2_overlay.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -134,19 +133,14 @@ Result<void> fill(int fd, const std::string& path, const OverlaySpec& spec, std:
   ANYVISOR_CHECK(write_all_at(fd, refcounts.bytes(), refcount_block_at, path));
   ANYVISOR_CHECK(write_all_at(fd, refcount_table.bytes(), refcount_table_at, path));
   ANYVISOR_CHECK(write_all_at(fd, make_header(spec, size, layout.l1_entries), 0, path));
-  if (::fsync(fd) != 0) return fail_errno("cannot flush \"" + path + "\"", errno);
+  begin_writeback(fd);
   return {};
 }
 
 }  // namespace
 
-Result<void> write_empty_overlay(const std::string& path, const OverlaySpec& spec) {
-  ANYVISOR_CHECK(write_overlay(path, spec, {}));
-  return {};
-}
-
-Result<std::vector<std::uint64_t>> write_overlay(const std::string& path, const OverlaySpec& spec,
-                                                 const std::vector<OverlayCluster>& clusters) {
+Result<Fd> write_overlay(const std::string& path, const OverlaySpec& spec,
+                         const std::vector<OverlayCluster>& clusters) {
   const std::uint64_t size = (spec.virtual_size + sector - 1) / sector * sector;
   if (size == 0 || size / bytes_per_l1_entry >= most_l1_bytes / 8)
     return fail(ErrorKind::invalid_argument,
@@ -162,17 +156,13 @@ Result<std::vector<std::uint64_t>> write_overlay(const std::string& path, const 
         (i > 0 && clusters[i].offset <= clusters[i - 1].offset))
       return fail(ErrorKind::invalid_argument,
                   "the clusters for an overlay are not whole, not in order or beyond its end");
-  Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!fd) return fail_errno("cannot create \"" + path + "\"", errno);
+  ANYVISOR_TRY(Fd fd, create_file(path));
   auto filled = fill(fd.get(), path, spec, size, clusters);
   if (!filled) {
     ::unlink(path.c_str());
     return tl::unexpected(std::move(filled).error());
   }
-  std::vector<std::uint64_t> places;
-  const std::uint64_t data_at = lay_out(size, clusters).data_at;
-  for (std::size_t i = 0; i < clusters.size(); ++i) places.push_back(data_at + i * cluster);
-  return places;
+  return fd;
 }
 
 }  // namespace anyvisor

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "anyvisor/result.hpp"
+#include "storage/fd.hpp"
 
 namespace anyvisor {
 
@@ -25,14 +27,11 @@ struct OverlayCluster {
   std::string bytes;         // overlay_cluster of them
 };
 
-// Creates `path` (mode 0600) and flushes it; its folder is the caller's to flush. On failure no file is left. [any
-// thread] Errors: already_exists; exhausted (no space); invalid_argument (a name or a size that the format has no room
-// for); as fail_errno.
-Result<void> write_empty_overlay(const std::string& path, const OverlaySpec& spec);
-
-// The same with `clusters` (in ascending order) in it already. Returns where each stands in the file.
-Result<std::vector<std::uint64_t>> write_overlay(const std::string& path, const OverlaySpec& spec,
-                                                 const std::vector<OverlayCluster>& clusters);
+// Creates `path` (mode 0600) with `clusters` (in ascending order) in it, and begins to write it to its disk: the file
+// that is returned and its folder are the caller's to flush. On failure no file is left. [any thread] Errors:
+// already_exists; exhausted (no space); invalid_argument (a name or a size that the format has no room for); as
+// fail_errno.
+Result<Fd> write_overlay(const std::string& path, const OverlaySpec& spec, const std::vector<OverlayCluster>& clusters);
 
 // Does the overlay hold nothing of its own: is the disk below all there is to see? Errors: corrupted (no qcow2 file of
 // ours), as fail_errno.
@@ -42,9 +41,11 @@ struct DiskRange {
   std::uint64_t position = 0, length = 0;  // bytes of the guest's disk
 };
 Result<std::vector<DiskRange>> overlay_ranges(const std::string& path);
-// What it holds, in ascending order; neither compressed nor with subclusters. Errors: corrupted, as fail_errno;
-// unsupported (compressed clusters, other cluster sizes); exhausted (more than `limit` clusters).
-Result<std::vector<OverlayCluster>> read_overlay(const std::string& path, std::size_t limit);
+// What it holds, in ascending order; neither compressed nor with subclusters. `only`: of the clusters at these offsets;
+// nullptr: of all. Errors: corrupted, as fail_errno; unsupported (compressed clusters, other cluster sizes); exhausted
+// (more than `limit` clusters).
+Result<std::vector<OverlayCluster>> read_overlay(const std::string& path, std::size_t limit,
+                                                 const std::set<std::uint64_t>* only = nullptr);
 
 // Puts `bytes` in the place of those that the disk has at `position`, and flushes them. Only where a qcow2 file has
 // clusters of its own already (a raw one: always); nobody else has it open. Errors: unsupported (it has none there),

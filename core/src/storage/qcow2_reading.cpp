@@ -103,13 +103,15 @@ Result<std::vector<DiskRange>> overlay_ranges(const std::string& path) {
   return ranges;
 }
 
-Result<std::vector<OverlayCluster>> read_overlay(const std::string& path, std::size_t limit) {
+Result<std::vector<OverlayCluster>> read_overlay(const std::string& path, std::size_t limit,
+                                                 const std::set<std::uint64_t>* only) {
   ANYVISOR_TRY(Overlay overlay, open_overlay(path));
   if (overlay.cluster != overlay_cluster)
     return fail(ErrorKind::unsupported, "\"" + path + "\" has clusters of another size");
   std::vector<OverlayCluster> clusters;
   ANYVISOR_CHECK(for_each_entry(overlay, path, [&](std::uint64_t position, std::uint64_t entry) -> Result<void> {
     if ((entry & compressed) != 0) return fail(ErrorKind::unsupported, "\"" + path + "\" has compressed clusters");
+    if (only && !only->contains(position)) return {};
     // Zeroes (from a discard) hold no content of anybody's.
     if ((entry & offset_mask) == 0 || (entry & all_zeroes) != 0) return {};
     if (clusters.size() == limit)
