@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The machines that bench/clone clones: a Debian guest that has been launched and used once, on disks of several sizes.
 
-sources.py FOLDER [--quick]    makes FOLDER/home and FOLDER/sources.json, in minutes and up to 12 GiB; what is there is kept.
+sources.py FOLDER [--quick]    makes FOLDER/home and FOLDER/sources.json, in minutes and up to 12 GiB; what is there is kept, what is missing is added.
 --quick: one size, never booted. $ANYVISOR_DEBIAN_CACHE names the folder with the built Debian image.
 """
 
@@ -14,11 +14,14 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests"))
 from harness import suite  # noqa: E402
+from shrink import shrink  # noqa: E402
 
 IMAGE = "debian:bookworm"
 GIB = 1 << 30
 # GiB: the virtual size, and random data that the disk holds beyond the 0.4 of Debian itself.
-SIZES = {"v4g-u400m": (4, 0), "v20g-u400m": (20, 0), "v100g-u400m": (100, 0), "v20g-u4g": (20, 3.6), "v100g-u4g": (100, 3.6)}
+SIZES = {"v2g-u400m": (2, 0), "v4g-u400m": (4, 0), "v20g-u400m": (20, 0), "v100g-u400m": (100, 0), "v20g-u4g": (20, 3.6),
+         "v100g-u4g": (100, 3.6)}
+IMAGE_SIZE, QUICK = 4, "v4g-u400m"  # the image's own size, which takes no shrinking
 USE = "sudo sh -c 'useradd -m ada; seq 100000 > /home/ada/notes; echo \"@daily ada true\" > /etc/cron.d/ada; sync'"
 
 
@@ -63,8 +66,11 @@ class Maker:
         folder = os.path.join(self.folder, "peers", name)
         disk = os.path.join(folder, "disk.qcow2")
         os.makedirs(folder, exist_ok=True)
-        run("cp", flat, disk)
-        run("qemu-img", "resize", "-q", disk, f"{size}G")
+        if size < IMAGE_SIZE:
+            shrink(flat, disk, size * GIB, self.folder)
+        else:
+            run("cp", flat, disk)
+            run("qemu-img", "resize", "-q", disk, f"{size}G")
         if more:  # past Debian's partitions
             random, piece = os.path.join(self.folder, "random"), GIB
             run("sh", "-c", f"head -c {piece} /dev/urandom > '{random}'")
@@ -94,15 +100,17 @@ def main():
         sys.exit(suite.SKIP_CODE)
     folder = os.path.abspath(arguments.folder)
     listing = os.path.join(folder, "sources.json")
+    made = {}
     if os.path.exists(listing):
-        return
+        with open(listing, encoding="utf-8") as file:
+            made = {source["name"]: source for source in json.load(file)["sources"]}
     os.makedirs(folder, exist_ok=True)
     maker = Maker(folder)
-    flat = maker.flat_disk(arguments.quick)
-    names = list(SIZES)[:1] if arguments.quick else list(SIZES)
-    sources = {"home": maker.home, "sources": [maker.source(name, flat) for name in names]}
+    for name in [QUICK] if arguments.quick else SIZES:
+        if name not in made:
+            made[name] = maker.source(name, maker.flat_disk(arguments.quick))
     with open(listing, "w", encoding="utf-8") as file:
-        json.dump(sources, file, indent=2)
+        json.dump({"home": maker.home, "sources": [made[name] for name in SIZES if name in made]}, file, indent=2)
 
 
 if __name__ == "__main__":

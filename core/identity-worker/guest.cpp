@@ -35,6 +35,7 @@ Guest::Guest(const std::string& disk, const std::string& format, std::vector<Ran
 
 void Guest::launch(int sector) {
   if (handle_) guestfs_close(handle_);
+  partitions_.reset();
   handle_ = guestfs_create_flags(0);
   if (!handle_) throw Failure(ErrorKind::unavailable, "libguestfs cannot be used");
   guestfs_set_error_handler(handle_, nullptr, nullptr);
@@ -70,7 +71,7 @@ void Guest::launch(int sector) {
 bool Guest::has_larger_sectors() {
   constexpr std::uint64_t large = 4096;
   const std::string mark = "EFI PART";
-  return list(guestfs_list_partitions).empty() && read_disk(large, mark.size()) == mark;
+  return partitions().empty() && read_disk(large, mark.size()) == mark;
 }
 
 Guest::~Guest() {
@@ -84,10 +85,14 @@ void Guest::fail_call(const std::string& what) {
 
 // The appliance's own start leaves out volume groups of which it does not see the events.
 void Guest::activate_volumes() {
-  if (std::ranges::none_of(contents(), [](const auto& content) { return content.second == "LVM2_member"; })) return;
-  appliance_command({"lvm", "vgchange", "-ay"});
-  appliance_command({"udevadm", "settle"});
-  contents_.clear();
+  if (std::ranges::any_of(contents(), [](const auto& content) { return content.second == "LVM2_member"; })) {
+    appliance_command({"lvm", "vgchange", "-ay"});
+    appliance_command({"udevadm", "settle"});
+    contents_.clear();
+  }
+  // All devices are there. The library's calls open them for writing and wait until udev has looked at them once more:
+  // half of a rewrite's time in emulation. Without it they do not wait.
+  appliance_command({"udevadm", "control", "--exit"});
 }
 
 const System& Guest::mount() {
@@ -130,10 +135,17 @@ void Guest::mount_systems(const std::string& root) {
   auto mounts = pairs_of(points);
   // Parents before children.
   std::ranges::sort(mounts, {}, [](const auto& mount) { return mount.first.size(); });
+  std::vector<std::string> types, ext4;
   for (const auto& [point, device] : mounts) {
-    const Text type(guestfs_vfs_type(handle_, device.c_str()));
-    // Asked before the mount: once mounted, the superblock's checksum is now and then behind its content.
-    if (type && std::string(type.get()) == "ext4") why_not_this_ext4(device);
+    const auto known = contents().find(device);
+    const Text type(known == contents().end() ? guestfs_vfs_type(handle_, device.c_str()) : nullptr);
+    types.push_back(type ? type.get() : known == contents().end() ? "" : known->second);
+    if (types.back() == "ext4") ext4.push_back(device);
+  }
+  // Asked before the mount: once mounted, the superblock's checksum is now and then behind its content.
+  look_into_ext4(ext4);
+  for (std::size_t i = 0; i < mounts.size(); ++i) {
+    const auto& [point, device] = mounts[i];
     // A link on the way would be followed in the appliance's root.
     const std::string real = point == "/" ? point : real_path(point);
     if (real.empty() || guestfs_mount_options(handle_, "", device.c_str(), real.c_str()) != 0) {
@@ -144,17 +156,24 @@ void Guest::mount_systems(const std::string& root) {
       throw Failure(ErrorKind::unsupported,
                     "the guest's " + point + " (" + device + ") cannot be mounted: " + (why ? why : "no reason given"));
     }
-    system_.mounted.push_back({device, type ? type.get() : "", real});
+    system_.mounted.push_back({device, types[i], real});
   }
 }
 
 // systemd mounts an EFI system partition without a line in fstab, and the boot loader's seed stands there.
 void Guest::mount_boot_partition() {
   const std::string efi_system = "PART_ENTRY_TYPE=c12a7328-f81f-11d2-ba4b-00a0c93ec93b\n";
-  for (const auto& partition : list(guestfs_list_partitions)) {
+  std::vector<std::string> others;
+  std::vector<Command> commands;
+  for (const auto& partition : partitions()) {
     if (std::ranges::find(system_.mounted, partition, &FileSystem::device) != system_.mounted.end()) continue;
+    others.push_back(partition);
     // From the disk itself: what udev knows of it may come later.
-    const std::string about = appliance_command({"blkid", "-p", "-o", "export", partition}) + "\n";
+    commands.push_back({"blkid", "-p", "-o", "export", partition});
+  }
+  const auto answers = appliance_commands(commands);
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    const std::string &partition = others[i], about = answers[i] + "\n";
     if (about.find(efi_system) == std::string::npos || about.find("\nTYPE=vfat\n") == std::string::npos) continue;
     for (const char* point : {"/efi", "/boot/efi", "/boot"}) {
       const Entry entry = look(point);

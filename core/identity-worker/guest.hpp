@@ -104,8 +104,8 @@ class Guest {
   void remove(const std::string& path);
   void flush();
 
-  // Where the first `length` bytes of a file stand. All is mounted and flushed.
-  Place place_of(const std::string& path, std::size_t length);
+  // Where the beginnings of files stand, so many bytes of each. All is mounted and flushed.
+  std::vector<Place> places_of(const std::vector<std::pair<std::string, std::size_t>>& files);
   // Positions on the disk of the superblocks of what is mounted as ext4.
   std::vector<std::uint64_t> ext4_superblocks();
   // The disk itself, while nothing is mounted.
@@ -140,11 +140,18 @@ class Guest {
   std::vector<std::string> list(char** (*ask)(guestfs_h*));
   std::string translated(const std::string& text) const;
   void find_disk_order();
-  std::string appliance_command(const std::vector<std::string>& words);
+  using Command = std::vector<std::string>;  // its words
+  std::string appliance_command(const Command& words);
+  std::vector<std::string> appliance_commands(const std::vector<Command>& commands);
+  const std::vector<std::string>& partitions();
   bool is_plain(const std::string& device);
+  std::uint64_t start_of(const std::string& device);
+  Place place_of(const std::string& path, std::size_t length, const std::string& attributes,
+                 const std::string& extents);
   const Ground& ground_of(const std::string& device);
   std::optional<std::uint64_t> position_of(const std::string& device, std::uint64_t offset, std::size_t length);
   const std::string& why_not_this_ext4(const std::string& device);
+  void look_into_ext4(const std::vector<std::string>& devices);
   void wipe_free_blocks(const std::string& device);
   void wipe_journal(const std::string& device);
   void write_zeroes(const std::string& device, const std::vector<Range>& ranges);
@@ -155,8 +162,10 @@ class Guest {
   guestfs_h* handle_ = nullptr;
   bool disks_swapped_ = false;  // the kernel calls ours sdb
   System system_;
-  std::map<std::string, std::string> folders_;   // the real paths of folders, as asked
-  std::map<std::string, std::string> contents_;  // empty: not asked yet
+  std::map<std::string, std::string> folders_;                  // the real paths of folders, as asked
+  std::map<std::string, std::string> contents_;                 // empty: not asked yet
+  std::optional<std::vector<std::string>> disks_, partitions_;  // likewise
+  std::map<std::string, std::uint64_t> starts_;  // of partitions, in sectors, by device and by "8:3"; likewise
   std::map<std::string, Ground> grounds_;        // by device, as asked
   std::map<std::string, std::string> ext4_;      // why_not_this_ext4
 };

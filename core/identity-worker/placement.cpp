@@ -2,6 +2,8 @@
 // Where on the disk does a file's content stand, and may it be placed by writing there, past the guest's file system?
 // Only where it is tried (DESIGN.md, 'When slots are trusted'): an allowlist, and what the file system itself says of
 // the file.
+#include <sys/random.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -65,6 +67,23 @@ std::optional<std::uint64_t> first_sector_of(const std::string& extents) {
   return std::nullopt;
 }
 
+// For the appliance's shell.
+std::string quote(const std::string& word) {
+  std::string text = "'";
+  for (char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
+// What stands in no name of a guest's file.
+std::string make_mark() {
+  std::array<unsigned char, 16> random{};
+  if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
+    throw Failure(ErrorKind::internal, "there are no random numbers");
+  std::string mark = "==";
+  for (const unsigned char byte : random) mark += std::to_string(byte) + "-";
+  return mark;
+}
+
 }  // namespace
 
 // The kernel names disks in the order in which it finds them. libguestfs's own calls translate, so that the first is
@@ -92,13 +111,9 @@ void Guest::find_disk_order() {
 
 // Runs a program of the appliance. The daemon's debug call is the one way there, by a shell; its output is all there
 // is.
-std::string Guest::appliance_command(const std::vector<std::string>& words) {
+std::string Guest::appliance_command(const Command& words) {
   std::vector<std::string> quoted;
-  for (const auto& word : words) {
-    std::string text = "'";
-    for (char c : translated(word)) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    quoted.push_back(text + "'");
-  }
+  for (const auto& word : words) quoted.push_back(quote(translated(word)));
   std::vector<char*> arguments;
   for (auto& word : quoted) arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -106,11 +121,57 @@ std::string Guest::appliance_command(const std::vector<std::string>& words) {
   return output ? translated(output.get()) : "";
 }
 
+// Several at once, each for itself: of one that fails there is nothing. One call of the appliance costs a third of a
+// second in emulation, whatever it does.
+std::vector<std::string> Guest::appliance_commands(const std::vector<Command>& commands) {
+  constexpr std::size_t longest_script = 16384;  // far below what a program may be given
+  const std::string mark = make_mark();
+  std::string script, said;
+  for (const auto& command : commands) {
+    script += "said=$(";
+    for (const auto& word : command) script += quote(word) + " ";
+    script += "2>&1) && printf '%s\\n' \"$said\"; echo " + mark + "\n";
+    if (script.size() < longest_script && &command != &commands.back()) continue;
+    said += appliance_command({"sh", "-c", script});
+    script.clear();
+  }
+  std::vector<std::string> answers;
+  std::size_t begin = 0;
+  for (auto end = said.find(mark); end != std::string::npos; end = said.find(mark, begin)) {
+    answers.push_back(said.substr(begin, end - begin));
+    begin = end + mark.size() + 1;
+  }
+  // Not all: which is whose cannot be told.
+  if (answers.size() != commands.size()) answers.assign(commands.size(), "");
+  return answers;
+}
+
+const std::vector<std::string>& Guest::partitions() {
+  if (!partitions_) partitions_ = list(guestfs_list_partitions);
+  return *partitions_;
+}
+
 bool Guest::is_plain(const std::string& device) {
-  return std::ranges::any_of(list(guestfs_list_devices), [&](const auto& disk) { return disk == device; }) ||
-         std::ranges::any_of(list(guestfs_list_partitions), [&](const auto& partition) {
-           return partition == device && !device.starts_with("/dev/md");
-         });
+  if (!disks_) disks_ = list(guestfs_list_devices);
+  const auto is_one_of = [&](const std::vector<std::string>& all) {
+    return std::ranges::find(all, device) != all.end();
+  };
+  return is_one_of(*disks_) || (is_one_of(partitions()) && !device.starts_with("/dev/md"));
+}
+
+// A whole disk begins at 0.
+std::uint64_t Guest::start_of(const std::string& device) {
+  if (starts_.empty()) {
+    std::istringstream lines(
+        appliance_command({"sh", "-c",
+                           "for one in /sys/class/block/*; do start=0; [ ! -e $one/start ] || read start <$one/start; "
+                           "read number <$one/dev; echo /dev/${one##*/} $number $start; done"}));
+    std::string name, number;
+    for (std::uint64_t start = 0; lines >> name >> number >> start;) starts_[name] = starts_[number] = start;
+  }
+  const auto known = starts_.find(device);
+  if (known == starts_.end()) throw Failure(ErrorKind::backend_failed, "where " + device + " begins cannot be told");
+  return known->second;
 }
 
 // A whole disk, a partition of one, or a logical volume that is linear on such partitions.
@@ -121,13 +182,8 @@ const Guest::Ground& Guest::ground_of(const std::string& device) {
     ground.why_not = why;
     return ground;
   };
-  // A whole disk has no such file.
-  const auto start_of = [&](const std::string& folder) {
-    return number_in(appliance_command({"cat", folder + "/start"})).value_or(0);
-  };
   if (is_plain(device)) {
-    ground.segments.push_back(
-        {0, UINT64_MAX, start_of("/sys/class/block/" + device.substr(device.rfind('/') + 1)) * sector});
+    ground.segments.push_back({0, UINT64_MAX, start_of(device) * sector});
     return ground;
   }
   if (guestfs_is_lv(handle_, device.c_str()) != 1)
@@ -148,8 +204,7 @@ const Guest::Ground& Guest::ground_of(const std::string& device) {
     std::string type, where;
     words >> start >> length >> type >> where >> offset;
     if (!words || type != "linear") return cannot("its logical volume is not linear");
-    ground.segments.push_back(
-        {start * sector, length * sector, (start_of("/sys/dev/block/" + where) + offset) * sector});
+    ground.segments.push_back({start * sector, length * sector, (start_of(where) + offset) * sector});
   }
   if (ground.segments.empty()) return cannot("its logical volume cannot be looked into");
   return ground;
@@ -166,38 +221,58 @@ std::optional<std::uint64_t> Guest::position_of(const std::string& device, std::
 
 // What ext4 does with all files of a file system; empty: what is tried.
 const std::string& Guest::why_not_this_ext4(const std::string& device) {
-  if (const auto known = ext4_.find(device); known != ext4_.end()) return known->second;
-  std::string& why = ext4_[device];
-  const std::string about = appliance_command({"dumpe2fs", "-h", device});
-  if (has_word(line_after(about, "Filesystem features:"), "inline_data"))
-    why = "small files stand inside of inodes there (inline_data)";
-  else if (has_word(line_after(about, "Default mount options:"), "journal_data") ||
-           line_after(about, "\nMount options:").find("data=journal") != std::string::npos)
-    why = "its file system keeps file data in the journal";
-  else if (line_after(about, "Filesystem features:").empty())
-    why = "its file system cannot be looked into";
-  return why;
+  if (!ext4_.contains(device)) look_into_ext4({device});
+  return ext4_[device];
 }
 
-Place Guest::place_of(const std::string& path, std::size_t length) {
+void Guest::look_into_ext4(const std::vector<std::string>& devices) {
+  std::vector<Command> commands;
+  for (const auto& device : devices) commands.push_back({"dumpe2fs", "-h", device});
+  const auto answers = appliance_commands(commands);
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const std::string& about = answers[i];
+    std::string& why = ext4_[devices[i]];
+    if (has_word(line_after(about, "Filesystem features:"), "inline_data"))
+      why = "small files stand inside of inodes there (inline_data)";
+    else if (has_word(line_after(about, "Default mount options:"), "journal_data") ||
+             line_after(about, "\nMount options:").find("data=journal") != std::string::npos)
+      why = "its file system keeps file data in the journal";
+    else if (line_after(about, "Filesystem features:").empty())
+      why = "its file system cannot be looked into";
+  }
+}
+
+std::vector<Place> Guest::places_of(const std::vector<std::pair<std::string, std::size_t>>& files) {
+  std::vector<std::string> paths;
+  std::vector<Command> commands;
+  for (const auto& [name, length] : files) {
+    // Without links on the way: which file system it is on shows in its name.
+    paths.push_back(real_path(name));
+    commands.push_back({"lsattr", "-d", "/sysroot" + paths.back()});
+    commands.push_back({"filefrag", "-v", "-b512", "/sysroot" + paths.back()});
+  }
+  const auto answers = appliance_commands(commands);
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    places.push_back(place_of(paths[i], files[i].second, answers[2 * i], answers[2 * i + 1]));
+  return places;
+}
+
+Place Guest::place_of(const std::string& path, std::size_t length, const std::string& attributes,
+                      const std::string& extents) {
   const auto cannot = [](const std::string& why) { return Place{why, 0}; };
-  // Without links on the way: which file system it is on shows in its name.
-  const std::unique_ptr<char, decltype(&std::free)> real(guestfs_realpath(handle_, path.c_str()), &std::free);
-  if (!real) return cannot("where it is cannot be told");
-  const FileSystem* holder = holder_of(system_, real.get());
+  if (path.empty()) return cannot("where it is cannot be told");
+  const FileSystem* holder = holder_of(system_, path);
   if (!holder) return cannot("it stands on no file system that is known");
   if (holder->type != "ext4" && holder->type != "xfs")
     return cannot("its file system is " + holder->type + ", and only ext4 and xfs are trusted with it");
   if (const auto& why = ground_of(holder->device).why_not; !why.empty()) return cannot(why);
-  const std::string inside = std::string("/sysroot") + real.get();
   if (holder->type == "ext4") {
     if (const auto& why = why_not_this_ext4(holder->device); !why.empty()) return cannot(why);
-    const std::string attributes = appliance_command({"lsattr", "-d", inside});
     if (attributes.substr(0, attributes.find(' ')).find('j') != std::string::npos)
       return cannot("its content is kept in the journal (chattr +j)");
   }
   // One extent, and nothing said of it but that it is the last one.
-  const std::string extents = appliance_command({"filefrag", "-v", "-b512", inside});
   if (extents.find("1 extent found") == std::string::npos) return cannot("it is not in one piece");
   for (const char* flag :
        {"inline", "encoded", "encrypted", "shared", "unwritten", "unknown", "delalloc", "not_aligned", "tail"})

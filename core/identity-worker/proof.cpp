@@ -18,11 +18,12 @@ std::string probe_of(const Slot& slot) {
 
 void Rewrite::find_places() {
   guest_.flush();
-  for (auto& slot : slots_) {
-    if (!slot.distrust.empty()) continue;
-    Place place = guest_.place_of(slot.path, slot.length);
-    slot.distrust = std::move(place.why_not);
-    slot.position = place.position;
+  std::vector<std::pair<std::string, std::size_t>> files;
+  for (const auto& slot : slots_) files.emplace_back(slot.path, slot.length);
+  const auto places = guest_.places_of(files);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].distrust.empty()) slots_[i].distrust = places[i].why_not;
+    slots_[i].position = places[i].position;
   }
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Two clones of a used Debian guest run beside their source: nothing that makes a machine itself is the same twice, and what
-is the user's is the same byte for byte."""
+"""Three clones of a used Debian guest run beside their source: nothing that makes a machine itself is the same twice, and what
+is the user's is the same byte for byte. One of them finds a seed that it cannot read."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from harness import processes, suite  # noqa: E402
 from harness.home import Home  # noqa: E402
 from harness.suite import Skip, check  # noqa: E402
 
-BOOT = 500  # seconds that three boots at once may take on a busy machine in software emulation
+BOOT = 500  # seconds that four boots at once may take on a busy machine in software emulation
 
 USER_DATA = """#cloud-config
 manage_etc_hosts: true
@@ -31,7 +31,10 @@ sudo sh -c 'echo "of eve" >/home/eve/file; chown eve: /home/eve/file
   mkdir -p /etc/cron.d; echo "17 4 * * * eve true" >/etc/cron.d/eve
   printf "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c \"date >>/var/lib/own-service\"\n[Install]\nWantedBy=multi-user.target\n" \
     >/etc/systemd/system/own.service
-  systemctl enable -q own.service'
+  systemctl enable -q own.service
+  cd /etc/ssh && cp -p ssh_host_ed25519_key new && sync && mv new ssh_host_ed25519_key
+  sed -i "s/^ssh_deletekeys: .*/ssh_deletekeys: true/" /etc/cloud/cloud.cfg.d/*.cfg'
+grep -q "^ssh_deletekeys: true" /etc/cloud/cloud.cfg.d/*.cfg  # as cloud-init does where an image does not forbid it
 sync"""
 
 KEPT = r"""sha256sum ~/data/* /var/lib/ran-at /etc/cron.d/eve /etc/systemd/system/own.service /etc/passwd /etc/shadow /home/eve/file
@@ -100,6 +103,23 @@ def read(path):
         return file.read()
 
 
+def spoil_seed(home, name):
+    """Of a clone that has not been started: a seed by its label, with nothing in it that cloud-init reads."""
+    path = os.path.join(home.folder(home.info(name)), "seed.json")
+    with open(path, encoding="utf-8") as file:
+        seed = json.load(file)
+    check("meta-data" in seed["files"], f"{name} has no seed that waits: {sorted(seed['files'])}")
+    seed["files"] = {name + ".damaged": "" for name in seed["files"]}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(seed, file)
+
+
+def check_went_without_seed(guest):
+    """cloud-init looked for a seed, and took the guest for a new instance all the same."""
+    said = guest.says("cloud-init status --wait --long", limit=180)
+    check("status: done" in said and "DataSourceNone" in said, said)
+
+
 def items_of(guest):
     script = os.path.join(guest.home.base, "collect")
     with open(script, "w", encoding="ascii") as file:
@@ -112,7 +132,7 @@ def items_of(guest):
     return items
 
 
-def two_clones_beside_their_source():
+def clones_beside_their_source():
     if not shutil.which("ssh") or not shutil.which("scp"):
         raise Skip("ssh is not installed")
     folder = os.environ.get("ANYVISOR_DEBIAN_CACHE")
@@ -143,7 +163,9 @@ def two_clones_beside_their_source():
         step(f"first clone: {first.elapsed:.1f} s")
         second = home.run("clone", "web", "--name", "b")
         step(f"second clone: {second.elapsed * 1000:.0f} ms")
-        names = ("web", "web-clone1", "b")
+        home.run("clone", "web", "--name", "c")
+        spoil_seed(home, "c")
+        names = ("web", "web-clone1", "b", "c")
         pinned = {}
         for name in names[1:]:
             check(home.info(name)["clone_identity"] == "slots", f"{name}: {home.info(name)}")
@@ -158,8 +180,10 @@ def two_clones_beside_their_source():
         for guest in guests:
             checks.first_contact(guest, limit=BOOT)
             step(f"{guest.name} answers, by its pinned key")
-        for guest in guests:
+        *seeded, seedless = guests
+        for guest in seeded:
             checks.check_cloud_init_ended_well(guest)
+        check_went_without_seed(seedless)
         step("cloud-init has ended")
         items = [items_of(guest) for guest in guests]
         for item in items[0]:
@@ -168,7 +192,8 @@ def two_clones_beside_their_source():
                   f"{item} is the same twice: {[found[item] for found in items]}")
         for guest, found in zip(guests, items):
             check(found["hostname"].split() == [guest.name] * 2 and guest.name in found["hosts"].split(), f"{guest.name}: {found}")
-            check(found["instance-id"].strip() == guest.instance["id"], f"{guest.name}: {found}")
+            own = "iid-datasource-none" if guest is seedless else guest.instance["id"]
+            check(found["instance-id"].strip() == own, f"{guest.name}: {found}")
             check(guest.says(KEPT) == kept, f"{guest.name}: what is the user's has changed:\n{guest.says(KEPT)}\nwas:\n{kept}")
         for guest in guests[1:]:
             check(read(os.path.join(guest.folder, "known_hosts")) == pinned[guest.name], f"{guest.name}: its pinned keys have changed")
@@ -181,4 +206,4 @@ def two_clones_beside_their_source():
 
 
 if __name__ == "__main__":
-    suite.main(two_clones_beside_their_source)
+    suite.main(clones_beside_their_source)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Disks with file systems on them, made without root, without loop devices and without a boot: file systems by their own
-mkfs from a tree, and what lies between them and the disk (GPT, LVM, md, LUKS) written here byte by byte."""
+mkfs from a tree, and what lies between them and the disk (GPT, LVM, LUKS; md in arrays.py) written here byte by byte."""
 
 import os
 import shutil
@@ -103,7 +103,7 @@ def write_gpt(path, partitions, sector=SECTOR):
 
 # --- LVM: a physical volume that holds one logical volume, its two halves in the wrong order on the disk.
 
-EXTENT = 4 * MEBIBYTE
+EXTENT, STRIPE = 4 * MEBIBYTE, 65536
 LVM_CRC = 0xF597A6CF
 
 
@@ -116,22 +116,24 @@ def lvm_id():
     return "-".join((text[:6], text[6:10], text[10:14], text[14:18], text[18:22], text[22:26], text[26:32]))
 
 
-def lvm_pieces(image):
+def lvm_pieces(image, striped=False):
     """(offset in the volume, offset on the partition, length)"""
-    extents = os.path.getsize(image) // EXTENT
-    first = extents // 2
-    return [(0, MEBIBYTE + (extents - first) * EXTENT, first * EXTENT), (first * EXTENT, MEBIBYTE, (extents - first) * EXTENT)]
+    size = os.path.getsize(image)
+    if striped:
+        return [(at, MEBIBYTE + number % 2 * (size // 2) + number // 2 * STRIPE, STRIPE) for number, at in enumerate(range(0, size, STRIPE))]
+    first = size // EXTENT // 2 * EXTENT
+    return [(0, MEBIBYTE + size - first, first), (first, MEBIBYTE, size - first)]
 
 
 def write_lvm(path, image, striped=False):
-    """`striped`: says so of the volume, on the same extents; nobody is to look into it."""
-    check(os.path.getsize(image) % EXTENT == 0, "a volume is of whole extents")
+    """`striped`: over the two halves of the one physical volume."""
     extents = os.path.getsize(image) // EXTENT
-    size, pv = MEBIBYTE + (extents + 2) * EXTENT, lvm_id()
-    first = extents // 2
-    segments = ((0, extents, '"striped"\nstripe_count = 2\nstripe_size = 128\nstripes = ["pv0", 0, "pv0", ' + str(extents // 2) + "]"),) if striped else \
-        tuple((start, count, f'"striped"\nstripe_count = 1\nstripes = ["pv0", {at}]')
-              for start, count, at in ((0, first, extents - first), (first, extents - first, 0)))
+    check(os.path.getsize(image) == extents * EXTENT and extents % 2 == 0, "a volume is of whole extents, as many in each half")
+    size, pv, half = MEBIBYTE + (extents + 2) * EXTENT, lvm_id(), extents // 2
+    if striped:
+        segments = [(0, extents, f'"striped"\nstripe_count = 2\nstripe_size = {STRIPE // SECTOR}\nstripes = ["pv0", 0, "pv0", {half}]')]
+    else:
+        segments = [(start, half, f'"striped"\nstripe_count = 1\nstripes = ["pv0", {at}]') for start, at in ((0, half), (half, 0))]
     body = "\n".join(f"segment{i} {{\nstart_extent = {start}\nextent_count = {count}\ntype = {rest}\n}}"
                      for i, (start, count, rest) in enumerate(segments, 1))
     text = f"""vg0 {{
@@ -183,41 +185,17 @@ creation_time = 1700000000
         file.write(struct.pack("<8sQI", b"LABELONE", 1, lvm_crc(label)) + label)
         file.seek(4096)
         file.write(struct.pack("<I", lvm_crc(header)) + header + text)
-    for inside, outside, length in lvm_pieces(image):
+    for inside, outside, length in lvm_pieces(image, striped):
         copy_data(image, path, inside, outside, length)
     return path
 
 
-def read_lvm(partition, target, image):
+def read_lvm(partition, target, image, striped=False):
     """The volume of `image`'s size, taken back out."""
     empty(target, os.path.getsize(image))
-    for inside, outside, length in lvm_pieces(image):
+    for inside, outside, length in lvm_pieces(image, striped):
         copy_data(partition, target, outside, inside, length)
     return target
-
-
-# --- md: the members of a mirror, metadata 1.2.
-
-def write_md_members(paths, image):
-    array, size = uuid.uuid4().bytes, os.path.getsize(image)
-    for number, path in enumerate(paths):
-        roles = struct.pack(f"<{len(paths)}H", *range(len(paths)))
-        block = struct.pack("<IIII16s32sQIIQIIII", 0xA92B4EFC, 1, 0, 0, array, b"test:0".ljust(32, b"\0"), 1700000000, 1, 0,
-                            size // SECTOR, 0, len(paths), 0, 0)
-        block = block.ljust(128, b"\0")
-        block += struct.pack("<QQQQII16sBBBB", MEBIBYTE // SECTOR, size // SECTOR, 8, 0, number, 0, uuid.uuid4().bytes, 0, 0, 0, 0)
-        block = block.ljust(192, b"\0")
-        block += struct.pack("<QQQII", 1700000000, 1, (1 << 64) - 1, 0, len(paths))
-        block = block.ljust(256, b"\0") + roles
-        total = sum(struct.unpack(f"<{len(block) // 4}I", block[:len(block) // 4 * 4]))
-        if len(block) % 4:
-            total += struct.unpack("<H", block[-2:])[0]
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-        block = block[:216] + struct.pack("<I", total & 0xFFFFFFFF) + block[220:]
-        with open(empty(path, size + MEBIBYTE), "r+b") as file:
-            file.seek(4096)
-            file.write(block)
-        copy_data(image, path, target_offset=MEBIBYTE)
 
 
 def write_luks(path, size=4 * MEBIBYTE):

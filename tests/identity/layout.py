@@ -5,7 +5,7 @@ import os
 import shutil
 
 from harness.suite import check
-from identity import disks
+from identity import arrays, disks
 
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
 MAC = "52:54:00:12:34:56"
@@ -50,8 +50,11 @@ ITEMS = ("/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostname", "/etc/h
 GONE = ("/var/lib/systemd/random-seed", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub")
 
 
+LEVELS = {"mirror": arrays.MIRROR, "raid5": arrays.RAID5}
+
+
 class Volume:
-    """One file system, mounted at `point`. `wrap`: what it stands in: "" (a partition, or the disk), "lvm", "striped", "md".
+    """One file system, mounted at `point`. `wrap`: what it stands in: "" (a partition, or the disk), "lvm", "striped", "mirror", "raid5".
     `after`: called with the image once it is made."""
 
     def __init__(self, point, system, wrap="", after=None):
@@ -99,9 +102,9 @@ class Layout:
         volume.parts = [image]
         if volume.wrap in ("lvm", "striped"):
             volume.parts = [disks.write_lvm(begin + ".lvm", image, volume.wrap == "striped")]
-        elif volume.wrap == "md":
-            volume.parts = [begin + ".md0", begin + ".md1"]
-            disks.write_md_members(volume.parts, image)
+        elif volume.wrap in LEVELS:
+            volume.parts = [f"{begin}.md{number}" for number in range(arrays.members(LEVELS[volume.wrap]))]
+            arrays.write_members(volume.parts, image, LEVELS[volume.wrap])
         return volume.parts
 
     def see(self, disk, folder):
@@ -117,18 +120,18 @@ class Seen:
         at = 0
         for volume in layout.volumes:
             image = os.path.join(folder, volume.label + ".image")
-            part = disk
+            parts = [disk]
             if layout.offsets:
-                part = disks.empty(os.path.join(folder, volume.label + ".part"), layout.sizes[at])
-                disks.copy_data(disk, part, layout.offsets[at], 0, layout.sizes[at])
+                parts = [os.path.join(folder, f"{volume.label}.part{number}") for number in range(len(volume.parts))]
+                for number, part in enumerate(parts, at):
+                    disks.copy_data(disk, disks.empty(part, layout.sizes[number]), layout.offsets[number], 0, layout.sizes[number])
             if volume.wrap in ("lvm", "striped"):
                 original = os.path.join(layout.folder, volume.label + ".image")
-                disks.read_lvm(part, image, original)
-            elif volume.wrap == "md":
-                disks.empty(image, os.path.getsize(part) - disks.MEBIBYTE)
-                disks.copy_data(part, image, disks.MEBIBYTE)
+                disks.read_lvm(parts[0], image, original, volume.wrap == "striped")
+            elif volume.wrap in LEVELS:
+                arrays.read_members(parts, image, LEVELS[volume.wrap])
             else:
-                image = part
+                image = parts[0]
             self.images[volume.point] = image
             at += len(volume.parts)
 

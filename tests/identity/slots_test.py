@@ -80,6 +80,11 @@ def clone_twice_by_slots(home, made):
     return seen
 
 
+def mac_of(home, name):
+    with open(os.path.join(home.folder(home.info(name)), "instance.json"), encoding="utf-8") as file:
+        return json.load(file)["networks"][0]["mac"]
+
+
 def prepared(home):
     folder = os.path.join(home.path, "prepared")
     for name in os.listdir(folder):
@@ -135,7 +140,9 @@ def what_is_not_trusted_is_rewritten_instead():
 
     made_keys = []
 
-    def note_keys(root):
+    def more_items(root):
+        layout.put(root, "etc/netplan/10-lan.yaml", f"macaddress: {layout.MAC}\n")
+        layout.put(root, "etc/udev/rules.d/70-lan.rules", f'ATTR{{address}}=="{layout.MAC}"\n')
         for kind in ("ed25519", "ecdsa", "rsa"):
             with open(os.path.join(root, f"etc/ssh/ssh_host_{kind}_key"), "rb") as file:
                 made_keys.append(file.read())
@@ -143,23 +150,27 @@ def what_is_not_trusted_is_rewritten_instead():
     with Home() as home:
         made = layout.Layout(os.path.join(home.base, "made"), [
             layout.Volume("/", Ext4(), after=journal_by_default),
-            layout.Volume("/etc/ssh", Ext4("-O", "inline_data")),
+            layout.Volume("/etc/netplan", Ext4(), wrap="raid5"),
+            layout.Volume("/etc/ssh", Ext4("-O", "inline_data,^has_journal")),
             layout.Volume("/etc/iscsi", Ext4(), after=keep_in_journal),
             layout.Volume("/etc/nvme", Btrfs()),
             layout.Volume("/etc/systemd/network", Ext4(), after=journal_by_mount_options),
-            layout.Volume("/var/lib/dbus", Ext4(), wrap="md")], change=note_keys)
+            layout.Volume("/etc/udev/rules.d", Ext4(), wrap="striped"),
+            layout.Volume("/var/lib/dbus", Ext4(), wrap="mirror")], change=more_items)
         reasons = {}
         for slot in worker.ask(home.base, made.path, "generalize")["slots"]:
             reasons.setdefault(slot["path"].rsplit("/", 1)[0], slot["distrust"])
         for folder, reason in {"/etc": "data in the journal", "/etc/ssh": "inline_data", "/etc/iscsi": "chattr +j", "/etc/nvme": "btrfs",
-                               "/etc/systemd/network": "data in the journal",
-                               "/var/lib/dbus": "no plain disk"}.items():
+                               "/etc/systemd/network": "data in the journal", "/etc/netplan": "no plain disk",
+                               "/etc/udev/rules.d": "is not linear", "/var/lib/dbus": "no plain disk"}.items():
             check(reason in reasons[folder], f"{folder}: {reasons}")
         source_of(home, made)
         first_clone(home, "a")
         check(home.info("a")["clone_identity"] == "rewrite", f"{home.info('a')}")
         print(f"  {prepared(home)['distrust']}")
-        check_clone(home, made, "a")
+        seen, _ = check_clone(home, made, "a")  # of the arrays: what is read once a member is lost
+        for path in ("/etc/netplan/10-lan.yaml", "/etc/udev/rules.d/70-lan.rules"):
+            check(layout.MAC not in seen.read(path) and mac_of(home, "a") in seen.read(path), f"{path}: {seen.read(path)}")
 
 
 if __name__ == "__main__":
