@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#include "backend.hpp"
+
+#include "capability_report.hpp"
+#include "kvm_access.hpp"
+#include "machine_document.hpp"
+
+namespace anyvisor::cloud_hypervisor {
+
+CloudHypervisorBackend::CloudHypervisorBackend(sdk::Host host, const sdk::Context&, std::string_view settings)
+    : host_(host), settings_(parse_settings(settings)) {}
+
+std::string CloudHypervisorBackend::capabilities(const sdk::Context& context, std::string_view request) {
+  parse_object(request, "the request");
+  HostFacts facts;
+  facts.binary = find_binary(settings_.binary);
+  facts.version = query_version(host_, context, facts.binary);
+  facts.why_no_kvm = why_no_kvm();
+  facts.landlock = landlock_version();
+  return json::render(make_capability_report(settings_, facts));
+}
+
+std::unique_ptr<sdk::Machine> CloudHypervisorBackend::attach(const sdk::Context&, std::string_view machine_document) {
+  parse_machine(machine_document);
+  throw sdk::unsupported("the Cloud Hypervisor backend does not run machines yet");
+}
+
+}  // namespace anyvisor::cloud_hypervisor
