@@ -3,6 +3,7 @@
 
 #include "capability_report.hpp"
 #include "kvm_access.hpp"
+#include "machine.hpp"
 #include "machine_document.hpp"
 
 namespace anyvisor::cloud_hypervisor {
@@ -21,8 +22,7 @@ std::string CloudHypervisorBackend::capabilities(const sdk::Context& context, st
 }
 
 std::unique_ptr<sdk::Machine> CloudHypervisorBackend::attach(const sdk::Context&, std::string_view machine_document) {
-  parse_machine(machine_document);
-  throw sdk::unsupported("the Cloud Hypervisor backend does not run machines yet");
+  return std::make_unique<CloudHypervisorMachine>(host_, settings_, parse_machine(machine_document));
 }
 
 }  // namespace anyvisor::cloud_hypervisor

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// The VmConfig of Cloud Hypervisor's API for a machine: of a new one, and of one that is restored.
+#pragma once
+
+#include <anyvisor/json.hpp>
+#include <string>
+#include <vector>
+
+#include "machine_document.hpp"
+#include "version.hpp"
+
+namespace anyvisor::cloud_hypervisor {
+
+struct ConfigFacts {
+  Abilities can;
+  bool landlock = false;
+  std::string firmware;  // a path, for boot method firmware
+};
+
+// [any thread]
+json::Document make_vm_config(const MachineDocument& machine, const std::vector<Nic>& nics, const ConfigFacts& facts);
+
+// The config that a save has written, with the paths, taps and rules that the machine has now. Failure CORRUPTED when
+// it has other disks or NICs than the machine. [any thread]
+json::Document make_restored_config(const json::Value& saved, const MachineDocument& machine,
+                                    const std::vector<Nic>& nics, const ConfigFacts& facts);
+
+}  // namespace anyvisor::cloud_hypervisor
