@@ -88,6 +88,8 @@ def debian_guest(subject):
     if not subject.options.debian:
         raise Declined("not asked for: --debian")
     subject.need("kernel_boot")
+    if subject.lacks("network_user"):
+        raise Declined(subject.lacks("network_user"))
     cli = Cli(subject)
     try:
         try:

@@ -63,6 +63,12 @@ class Subject:
         if answer != "yes":
             raise Declined(f"{name}: {reason}" if answer == "no" else f"{name} needs: {reason}")
 
+    def lacks(self, name):
+        """The reason, where the report names this one and does not say yes. One that is younger than a backend counts as there."""
+        if name not in self.report["capabilities"] or self.capability(name)[0] == "yes":
+            return ""
+        return f"{name}: {self.capability(name)[1]}"
+
     def need_console(self):
         """For every step whose proof is what the guest says."""
         self.need("kernel_boot")
