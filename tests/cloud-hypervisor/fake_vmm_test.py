@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The plugin under its plugin-host, against a stand-in for the VMM: the conformance suite, and an API with faults.
+
+fake_vmm_test.py SUITE BUILD_FOLDER
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import types
+
+HERE = pathlib.Path(__file__).resolve().parent
+SUITE = pathlib.Path(sys.argv[1]).resolve()
+STAGE = pathlib.Path(sys.argv[2]).resolve() / "stage"
+sys.path[:0] = [str(SUITE), str(HERE.parent)]
+import steps_life  # noqa: E402
+from harness import suite  # noqa: E402
+from harness.suite import check  # noqa: E402
+from machines import Machine  # noqa: E402
+from plugin_host import Failed  # noqa: E402
+from subject import Subject  # noqa: E402
+
+PLUGIN = STAGE / "lib/anyvisor/plugins/anyvisor-cloud-hypervisor.so"
+SETTINGS = {"binary": str(HERE / "fake_vmm.py")}
+# A fault of each kind comes to an answer, or to an error of one of these kinds.
+KINDS = {"half": {"unavailable"}, "stall": {"timeout"}, "garbage": {"backend_failed"}, "wrong json": {"backend_failed"},
+         "500": {"backend_failed"}, "gone": {"unavailable"}, "dies": {"unavailable", "backend_failed", "invalid_state"}}
+
+
+class Faulty:
+    """A machine on the stand-in, whose faults are set while it runs."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="anyvisor-fake-")
+        self.orders = pathlib.Path(self.folder.name, "orders")
+        os.environ["ANYVISOR_FAKE_VMM"] = str(self.orders)
+        options = types.SimpleNamespace(time_factor=suite.TIME_FACTOR, settings=SETTINGS, plugin=PLUGIN, guest=None,
+                                        plugin_host=STAGE / "libexec/anyvisor/plugin-host")
+        self.subject = Subject(options, self.folder.name)
+        for step in (steps_life.load_and_negotiation, steps_life.capability_report):
+            step(self.subject)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        wrong = pathlib.Path(f"{self.orders}.wrong")
+        text = wrong.read_text() if wrong.exists() else ""
+        self.folder.cleanup()
+        check(not text, f"requests that are not of the API: {text}")
+
+    def fault(self, action=None, **what):
+        self.orders.write_text(json.dumps({action: what} if action else {}))
+
+    def outcome(self, machine, method, milliseconds, **params):
+        """"ok" or the kind of error; and that it came in time."""
+        begun = time.monotonic()
+        try:
+            machine.host.call(method, params, deadline_ms=milliseconds, limit=suite.seconds(10))
+            kind = "ok"
+        except Failed as failed:
+            check(failed.error.get("message"), f"{method}: an error without a message: {failed.error}")
+            kind = failed.error["kind"]
+        took = time.monotonic() - begun
+        check(took < milliseconds / 1000 + suite.seconds(1), f"{method} took {took:.2f} s of {milliseconds} ms")
+        return kind
+
+
+def conformance_suite():
+    """Every step of it. What the guest says is made up; that the plugin and the host do their part is not."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        raise suite.Skip("without /dev/kvm the backend says that it can boot nothing, and the suite asks no more")
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder, "report.json")
+        # The command line's steps take no settings: the stand-in is what its name on PATH leads to.
+        programs = pathlib.Path(folder, "bin")
+        programs.mkdir()
+        (programs / "cloud-hypervisor").symlink_to(HERE / "fake_vmm.py")
+        environment = dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}", ANYVISOR_FAKE_VMM=f"{folder}/orders")
+        done = subprocess.run([sys.executable, "-B", SUITE / "run", "--plugin", PLUGIN, "--cli", STAGE / "bin/anyvisor",
+                               "--report", report, "--time-factor", str(max(2, suite.TIME_FACTOR))], env=environment,
+                              capture_output=True, text=True, check=False)
+        print(done.stdout[-4000:])
+        wrong = pathlib.Path(f"{folder}/orders.wrong")
+        check(not wrong.exists(), "requests that are not of the API: " + (wrong.read_text() if wrong.exists() else ""))
+        outcomes = {step["name"]: step["outcome"] for step in json.loads(report.read_text())["steps"]}
+        passed = {name for name, outcome in outcomes.items() if outcome == "pass"}
+        check(done.returncode == 0, "a step failed")
+        expected = {"boot pause resume", "power off by guest", "killed plugin host", "killed vmm", "save and restore",
+                    "deadlines are kept", "cancellation", "bad documents", "nothing left"}
+        check(expected <= passed, f"not passed: {expected - passed}")
+
+
+def each_fault_in_each_hop():
+    """Ends with the right answer or one error, in time; afterwards the machine is as before, or ends; no VMM is left."""
+    with Faulty() as faulty:
+        for method, action in (("machine.create", "vm.create"), ("machine.boot", "vm.boot"), ("machine.pause", "vm.pause"),
+                               ("machine.state", "vm.info")):
+            for kind, errors in KINDS.items():
+                with Machine(faulty.subject) as machine:
+                    faulty.fault()
+                    machine.attach()
+                    if method != "machine.create":
+                        machine.create()
+                    if method in ("machine.pause", "machine.state"):
+                        machine.boot()
+                    faulty.fault(action, kind=kind, at=20)
+                    params = {"endpoints": []} if method == "machine.create" else {}
+                    came = faulty.outcome(machine, method, int(suite.seconds(0.6) * 1000), **params)
+                    if machine.record():
+                        machine.pids.add(machine.pid())
+                    # A state that nobody tells is "unknown", which is an answer; a body where none is due harms nobody.
+                    fine = {"ok"} if method == "machine.state" or kind == "wrong json" else set()
+                    check(came in errors | fine, f"{kind} in {action}: {came}")
+                    faulty.fault()
+
+
+def replies_cut_anywhere():
+    """State is asked for over a reply that is cut at each byte: an answer, within its time, and the next one is right."""
+    with Faulty() as faulty, Machine(faulty.subject) as machine:
+        machine.start()
+        for at in range(0, 130, 3):
+            for kind in ("half",) if at % 30 else ("half", "stall"):
+                faulty.fault("vm.info", kind=kind, at=at)
+                reply = machine.host.call("machine.state", {}, deadline_ms=int(suite.seconds(0.3) * 1000), limit=suite.seconds(10))
+                check(reply["state"] == "unknown" and reply["reason"], f"{kind} at {at}: {reply}")
+        faulty.fault("vm.info", kind="slow", ms=200)
+        machine.expect("running")
+        faulty.fault("vm.info", kind="extra")
+        machine.expect("running")
+        faulty.fault()
+        machine.call("machine.pause")
+        machine.expect("paused")
+
+
+def a_vmm_that_ends_at_the_start():
+    with Faulty() as faulty, Machine(faulty.subject) as machine:
+        faulty.fault("vmm.ping", kind="dies")
+        machine.attach()
+        error = machine.refusal("machine.create", endpoints=[])
+        check(error["kind"] == "backend_failed", f"it ended while it started: {error}")
+        check(machine.runs_nothing(), "a VMM is left")
+        faulty.fault()
+        machine.create()
+
+
+if __name__ == "__main__":
+    suite.main(conformance_suite, each_fault_in_each_hop, replies_cut_anywhere, a_vmm_that_ends_at_the_start)
