@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
+
+#include "kvm_access.hpp"
 
 namespace anyvisor::cloud_hypervisor {
 namespace {
@@ -31,6 +34,14 @@ std::string disk_reason(const Abilities& can) {
   return "a chain of disks needs v53: before, the backing names that anyvisor writes are looked up in the wrong folder";
 }
 
+Answer hotplug_disk_answer(const Settings& settings, const HostFacts& facts) {
+  if (settings.sandbox && abilities_of(facts.version).landlock && facts.landlock >= landlock_needed)
+    return {"hotplug_disk", no,
+            "Landlock holds Cloud Hypervisor to the files that it was started with; with the plugin's setting sandbox "
+            "false it can"};
+  return {"hotplug_disk", yes, "the guest has to let go of one that is taken away"};
+}
+
 std::vector<Answer> answers(const Settings& settings, const HostFacts& facts) {
   const Abilities can = abilities_of(facts.version);
   std::vector<Answer> list{
@@ -39,9 +50,9 @@ std::vector<Answer> answers(const Settings& settings, const HostFacts& facts) {
       {"restore", yes, restore_reason(settings, can)},
       {"fork", no, later},
       {"snapshot_disk", no, "Cloud Hypervisor cannot switch a disk to an overlay while its guest runs"},
-      {"hotplug_disk", no, later},
+      hotplug_disk_answer(settings, facts),
       {"hotplug_nic", no, later},
-      {"hotplug_cpu", no, later},
+      {"hotplug_cpu", yes, "up to the machine's max_cpus; the guest has to take them"},
       {"hotplug_memory", no, later},
       {"volumes", yes, "from the start of the machine on"},
       {"mounts", no, later},
@@ -51,7 +62,7 @@ std::vector<Answer> answers(const Settings& settings, const HostFacts& facts) {
       {"config_disk", yes, {}},
       {"console", yes, "its log; nothing can be typed into it"},
       {"console_socket", no, "the guest's console goes straight to its log, whether or not anyvisor runs"},
-      {"vsock", no, later},
+      {"vsock", yes, "a socket on this host leads to the guest's ports; its context id is the guest's own affair"},
       {"agent", no, "there is no channel for the QEMU guest agent"},
       {"network_user", no, "Cloud Hypervisor has no user-mode networking"},
       {"network_tap", yes, "a tap device that is there, by its name"},

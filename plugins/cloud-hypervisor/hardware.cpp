@@ -39,6 +39,11 @@ json::Document describe_hardware(const MachineDocument& machine, const std::vect
     json::set(value, value, "read_only", disk.read_only);
     add(value);
   }
+  if (machine.vsock_cid != 0) {
+    json::Document value = device("vsock", "vsock", "virtio-vsock-pci");
+    json::set(value, value, "cid", std::uint64_t{machine.vsock_cid});
+    add(value);
+  }
   for (const auto& nic : nics) {
     json::Document value = device("nic", nic.id, "virtio-net-pci");
     json::set(value, value, "mac", nic.mac);

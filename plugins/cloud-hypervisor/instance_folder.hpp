@@ -9,6 +9,8 @@
 namespace anyvisor::cloud_hypervisor {
 
 inline constexpr const char* api_socket = "api.sock";
+// Made by the VMM: "CONNECT port" and a newline written to it lead to a port of the guest's.
+inline constexpr const char* vsock_socket = "vsock.sock";
 // There once the guest has been booted: the VMM itself calls a guest that has powered off "Created", too.
 inline constexpr const char* booted_marker = "guest-booted";
 

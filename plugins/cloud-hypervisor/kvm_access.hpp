@@ -10,7 +10,9 @@ namespace anyvisor::cloud_hypervisor {
 // well on it is not asked. [any thread]
 std::string why_no_kvm();
 
-// The version of Landlock that this kernel has, 0: none. Cloud Hypervisor's rules need 3. [any thread]
+// The version of Landlock that this kernel has, 0: none. [any thread]
 int landlock_version();
+// The one that Cloud Hypervisor asks for.
+inline constexpr int landlock_needed = 3;
 
 }  // namespace anyvisor::cloud_hypervisor

@@ -18,12 +18,10 @@
 namespace anyvisor::cloud_hypervisor {
 namespace {
 
-using Method = ApiCall::Method;
-
 // The numbers that the VMM knows its descriptors by.
 constexpr int api_number = 3;
 constexpr int events_number = 4;
-constexpr int landlock_needed = 3;  // the kernel's version of it that Cloud Hypervisor asks for
+constexpr int folder_number = 5;
 
 constexpr const char* powered_off = "the guest powered itself off";
 
@@ -83,13 +81,15 @@ Binary CloudHypervisorMachine::prepare(const sdk::Context& context) {
 
 ConfigFacts CloudHypervisorMachine::config_facts() const {
   const Abilities can = abilities_of(version_);
-  return {can, settings_.sandbox && can.landlock && landlock_version() >= landlock_needed, settings_.firmware};
+  return {can, settings_.sandbox && can.landlock && landlock_version() >= landlock_needed, settings_.firmware,
+          "/proc/self/fd/" + std::to_string(folder_number) + "/" + vsock_socket};
 }
 
 void CloudHypervisorMachine::start_vmm(const sdk::Context& context, const Binary& binary) {
   events_ = EventStream();
   booted_ = false;
   folder().remove(booted_marker);
+  folder().remove(vsock_socket);  // the VMM takes none that is there
   const Descriptor console = folder().open_console_log();
   Descriptor api = folder().listen(api_socket);
   Pipe events = make_pipe();
@@ -104,7 +104,10 @@ void CloudHypervisorMachine::start_vmm(const sdk::Context& context, const Binary
                   settings_.sandbox ? "true" : "false"};
   // A guest that powers off leaves the VMM there, to be asked and booted again.
   if (abilities_of(version_).stays_after_power_off) process.argv.emplace_back("--no-shutdown");
-  process.fds = {{api.get(), api_number}, {events.write.get(), events_number}, {console.get(), STDOUT_FILENO}};
+  process.fds = {{api.get(), api_number},
+                 {events.write.get(), events_number},
+                 {folder().fd(), folder_number},
+                 {console.get(), STDOUT_FILENO}};
 
   // Connected and asked before the VMM runs: its first answer is the only thing to wait for.
   ApiCall ping(folder().connect(api_socket), Method::get, "vmm.ping");
@@ -253,6 +256,7 @@ std::string CloudHypervisorMachine::terminate(const sdk::Context& context, std::
   wait_for_end(context, events_);
   events_ = EventStream();
   folder().remove(api_socket);
+  folder().remove(vsock_socket);
   folder().remove(booted_marker);
   booted_ = false;
   return tell({"stopped", {}});
@@ -269,7 +273,15 @@ std::string CloudHypervisorMachine::state(const sdk::Context& context, std::stri
 }
 
 std::string CloudHypervisorMachine::guest_endpoints(const sdk::Context&, std::string_view) {
-  return R"({"addresses":[]})";
+  json::Document reply = json::make_object();
+  json::set_value(reply, reply, "addresses", json::Value(rapidjson::kArrayType));
+  if (document_.vsock_cid != 0) {
+    json::Value vsock(rapidjson::kObjectType);
+    json::set(reply, vsock, "cid", std::uint64_t{document_.vsock_cid});
+    json::set(reply, vsock, "socket", document_.folder + "/" + vsock_socket);
+    json::set_value(reply, reply, "vsock", std::move(vsock));
+  }
+  return json::render(reply);
 }
 
 std::string CloudHypervisorMachine::on_event(const sdk::Context& context, std::string_view) {

@@ -21,6 +21,8 @@ namespace anyvisor::cloud_hypervisor {
 // failed create() is the host's, which owns the process.
 class CloudHypervisorMachine : public sdk::Machine {
  public:
+  using Method = ApiCall::Method;
+
   CloudHypervisorMachine(sdk::Host host, Settings settings, MachineDocument document);
 
   std::string create(const sdk::Context& context, std::string_view request) override;
@@ -33,6 +35,9 @@ class CloudHypervisorMachine : public sdk::Machine {
   std::string state(const sdk::Context& context, std::string_view request) override;
   std::string save(const sdk::Context& context, std::string_view request) override;
   std::string restore(const sdk::Context& context, std::string_view request) override;
+  std::string attach_device(const sdk::Context& context, std::string_view request) override;
+  std::string detach_device(const sdk::Context& context, std::string_view request) override;
+  std::string resize(const sdk::Context& context, std::string_view request) override;
   std::string guest_endpoints(const sdk::Context& context, std::string_view request) override;
   int event_fd() override { return events_.fd(); }
   std::string on_event(const sdk::Context& context, std::string_view request) override;
@@ -51,6 +56,8 @@ class CloudHypervisorMachine : public sdk::Machine {
   void restore_memory(const sdk::Context& context, const std::string& folder);
   std::string put(const sdk::Context& context, const char* action, std::string_view body = {});
   Observed query(const sdk::Context& context);
+  // The ids of the disks that are plugged in now. Failure as ApiCall's.
+  std::vector<std::string> disk_ids(const sdk::Context& context);
   // The guest has been booted: from now on "Created" means that it is off.
   void note_booted();
   std::string tell(Observed observed);

@@ -31,31 +31,6 @@ ChainLink parse_link(const json::Value& value, const std::string& field) {
   return link;
 }
 
-Disk parse_disk(const json::Value& value, const std::string& field) {
-  Disk disk;
-  disk.id = json::string_or(value, "id");
-  disk.field = field;
-  disk.read_only = json::bool_or(value, "read_only", false);
-  disk.shared = json::bool_or(value, "shared", false);
-  if (disk.id.empty()) throw invalid("a disk has no id", field + "/id");
-  if (json::find(value, "remote"))
-    throw Failure(ANYVISOR_UNSUPPORTED, "Cloud Hypervisor's disks are local files").field(field + "/remote");
-  if (json::find(value, "overlay"))
-    throw Failure(ANYVISOR_UNSUPPORTED, std::string("overlays of volumes") + later).field(field + "/overlay");
-  if (const auto* chain = json::array_or_null(value, "chain")) {
-    for (rapidjson::SizeType i = 0; i < chain->Size(); ++i)
-      disk.chain.push_back(parse_link((*chain)[i], field + "/chain/" + std::to_string(i)));
-  } else {
-    disk.chain.push_back(parse_link(value, field));
-  }
-  if (disk.chain.empty()) throw invalid("the chain of disk '" + disk.id + "' is empty", field + "/chain");
-  for (std::size_t i = 0; i + 1 < disk.chain.size(); ++i)
-    if (disk.chain[i].format == "raw")
-      throw invalid("a raw disk has no backing file: " + disk.chain[i].path,
-                    field + "/chain/" + std::to_string(i) + "/format");
-  return disk;
-}
-
 void parse_disks(const json::Value& document, const char* name, std::vector<Disk>& disks) {
   const auto* array = json::array_or_null(document, name);
   if (!array) return;
@@ -97,9 +72,6 @@ void refuse_unsupported(const json::Value& document) {
   };
   refuse_filled("mounts", "mounts of host folders");
   refuse_filled("devices", "passed-through devices");
-  if (json::object_or_null(document, "vsock"))
-    throw Failure(ANYVISOR_UNSUPPORTED, "vsock comes in a later version of the Cloud Hypervisor backend")
-        .field("/vsock");
   if (const auto* limits = json::object_or_null(document, "limits"))
     for (const auto& member : limits->GetObject())
       if (member.value.IsUint64() && member.value.GetUint64() > 0)
@@ -120,6 +92,31 @@ json::Document parse_object(std::string_view text, const char* what) {
   if (document.HasParseError() || !document.IsObject())
     throw Failure(ANYVISOR_INVALID_ARGUMENT, std::string(what) + " is no JSON object");
   return document;
+}
+
+Disk parse_disk(const json::Value& value, const std::string& field) {
+  Disk disk;
+  disk.id = json::string_or(value, "id");
+  disk.field = field;
+  disk.read_only = json::bool_or(value, "read_only", false);
+  disk.shared = json::bool_or(value, "shared", false);
+  if (disk.id.empty()) throw invalid("a disk has no id", field + "/id");
+  if (json::find(value, "remote"))
+    throw Failure(ANYVISOR_UNSUPPORTED, "Cloud Hypervisor's disks are local files").field(field + "/remote");
+  if (json::find(value, "overlay"))
+    throw Failure(ANYVISOR_UNSUPPORTED, std::string("overlays of volumes") + later).field(field + "/overlay");
+  if (const auto* chain = json::array_or_null(value, "chain")) {
+    for (rapidjson::SizeType i = 0; i < chain->Size(); ++i)
+      disk.chain.push_back(parse_link((*chain)[i], field + "/chain/" + std::to_string(i)));
+  } else {
+    disk.chain.push_back(parse_link(value, field));
+  }
+  if (disk.chain.empty()) throw invalid("the chain of disk '" + disk.id + "' is empty", field + "/chain");
+  for (std::size_t i = 0; i + 1 < disk.chain.size(); ++i)
+    if (disk.chain[i].format == "raw")
+      throw invalid("a raw disk has no backing file: " + disk.chain[i].path,
+                    field + "/chain/" + std::to_string(i) + "/format");
+  return disk;
 }
 
 MachineDocument parse_machine(std::string_view text) {
@@ -153,6 +150,12 @@ MachineDocument parse_machine(std::string_view text) {
     disk.field = "/config_disk";
     disk.chain.push_back({json::string_or(*config, "path"), json::string_or(*config, "format", "raw")});
     machine.disks.push_back(std::move(disk));
+  }
+  if (const auto* vsock = json::object_or_null(document, "vsock")) {
+    constexpr std::uint64_t first_cid = 3, last_cid = 4294967294;
+    const auto cid = json::uint_or(*vsock, "cid", 0);
+    if (cid < first_cid || cid > last_cid) throw invalid("no guest can have this vsock context id", "/vsock/cid");
+    machine.vsock_cid = static_cast<std::uint32_t>(cid);
   }
   if (const auto* identity = json::object_or_null(document, "identity"))
     machine.smbios_uuid = json::string_or(*identity, "smbios_uuid");
@@ -198,8 +201,11 @@ void require_files(const MachineDocument& machine) {
     require_kernel(machine.boot.kernel);
   }
   require_file(machine.boot.initrd, "initrd", "/boot/initrd");
-  for (const auto& disk : machine.disks)
-    for (const auto& link : disk.chain) require_file(link.path, "file of disk '" + disk.id + "'", disk.field);
+  for (const auto& disk : machine.disks) require_disk_files(disk);
+}
+
+void require_disk_files(const Disk& disk) {
+  for (const auto& link : disk.chain) require_file(link.path, "file of disk '" + disk.id + "'", disk.field);
 }
 
 }  // namespace anyvisor::cloud_hypervisor

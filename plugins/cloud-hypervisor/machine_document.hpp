@@ -36,7 +36,8 @@ struct MachineDocument {
   unsigned cpus = 1, max_cpus = 1;
   std::uint64_t memory = 0;  // bytes
   Boot boot;
-  std::vector<Disk> disks;  // disks, then volumes, then the config disk
+  std::vector<Disk> disks;      // disks, then volumes, then the config disk
+  std::uint32_t vsock_cid = 0;  // 0: no vsock device
   std::string smbios_uuid;
   std::string hardware;  // what create() wrote last time, JSON; or empty
 };
@@ -49,10 +50,13 @@ struct Nic {
 // Throw sdk::Failure with a field pointer. [any thread]
 json::Document parse_object(std::string_view text, const char* what);
 MachineDocument parse_machine(std::string_view text);
+// One disk or volume, which stands at `field` of its document.
+Disk parse_disk(const json::Value& value, const std::string& field);
 // Of a create or restore request. User-mode networking is refused: Cloud Hypervisor has none.
 std::vector<Nic> parse_endpoints(const json::Value& request);
 // Its kernel and disks are there and can be read, and the kernel is one: Cloud Hypervisor itself looks at it only when
 // the guest boots.
 void require_files(const MachineDocument& machine);
+void require_disk_files(const Disk& disk);
 
 }  // namespace anyvisor::cloud_hypervisor

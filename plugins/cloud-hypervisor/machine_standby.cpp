@@ -37,6 +37,10 @@ std::string CloudHypervisorMachine::save(const sdk::Context& context, std::strin
   const Observed now = query(context);
   if (now.state != "paused")
     throw sdk::Failure(ANYVISOR_INVALID_STATE, "only a paused guest's memory can be saved: it is " + now.state);
+  // A restore has the disks of the machine document, and a guest that misses one does not live.
+  if (disk_ids(context).size() != document_.disks.size())
+    throw sdk::Failure(ANYVISOR_INVALID_STATE, "a disk was plugged in while the machine ran")
+        .hint("take it away before its memory is saved");
   context.progress("memory", 0, 0);
   for (bool saved = false; !saved;) {
     clear_saved(place);

@@ -16,6 +16,7 @@ class ConfigBuilder {
     add_payload();
     add_disks();
     add_nics();
+    add_vsock();
     add("rng", [&](json::Value& rng) { json::set(config_, rng, "src", "/dev/urandom"); });
     // COM1 is the VMM's standard output, which is the console's log: written whether or not anybody listens.
     add("serial", [&](json::Value& serial) { json::set(config_, serial, "mode", "Tty"); });
@@ -60,16 +61,7 @@ class ConfigBuilder {
   void add_disks() {
     if (machine_.disks.empty()) return;
     json::Value disks(rapidjson::kArrayType);
-    for (const auto& disk : machine_.disks) {
-      json::Value value(rapidjson::kObjectType);
-      json::set(config_, value, "id", disk.id);
-      json::set(config_, value, "path", disk.chain.front().path);
-      json::set(config_, value, "readonly", disk.read_only);
-      if (facts_.can.named_image_types)
-        json::set(config_, value, "image_type", disk.chain.front().format == "raw" ? "Raw" : "Qcow2");
-      if (facts_.can.backing_files_option && disk.chain.size() > 1) json::set(config_, value, "backing_files", true);
-      disks.PushBack(std::move(value), config_.GetAllocator());
-    }
+    for (const auto& disk : machine_.disks) json::push_copy(config_, disks, make_disk_config(disk, facts_.can));
     json::set_value(config_, config_, "disks", std::move(disks));
   }
 
@@ -84,6 +76,15 @@ class ConfigBuilder {
       nics.PushBack(std::move(value), config_.GetAllocator());
     }
     json::set_value(config_, config_, "net", std::move(nics));
+  }
+
+  void add_vsock() {
+    if (machine_.vsock_cid == 0) return;
+    add("vsock", [&](json::Value& vsock) {
+      json::set(config_, vsock, "id", "vsock");
+      json::set(config_, vsock, "cid", std::uint64_t{machine_.vsock_cid});
+      json::set(config_, vsock, "socket", facts_.vsock_socket);
+    });
   }
 
   // What the config names, Cloud Hypervisor allows itself; the rest is ours to list.
@@ -131,6 +132,17 @@ void take_over(json::Document& config, const json::Value& now, const char* list,
 
 }  // namespace
 
+json::Document make_disk_config(const Disk& disk, const Abilities& can) {
+  json::Document config = json::make_object();
+  json::set(config, config, "id", disk.id);
+  json::set(config, config, "path", disk.chain.front().path);
+  json::set(config, config, "readonly", disk.read_only);
+  if (can.named_image_types)
+    json::set(config, config, "image_type", disk.chain.front().format == "raw" ? "Raw" : "Qcow2");
+  if (can.backing_files_option && disk.chain.size() > 1) json::set(config, config, "backing_files", true);
+  return config;
+}
+
 json::Document make_vm_config(const MachineDocument& machine, const std::vector<Nic>& nics, const ConfigFacts& facts) {
   return ConfigBuilder(machine, nics, facts).build();
 }
@@ -142,7 +154,7 @@ json::Document make_restored_config(const json::Value& saved, const MachineDocum
   config.CopyFrom(saved, config.GetAllocator());
   take_over(config, now, "disks", {"path"});
   take_over(config, now, "net", {"tap"});
-  for (const char* name : {"payload", "serial", "landlock_enable", "landlock_rules"}) {
+  for (const char* name : {"payload", "serial", "vsock", "landlock_enable", "landlock_rules"}) {
     config.RemoveMember(name);
     if (const auto* value = json::find(now, name)) json::set_copy(config, config, name, *value);
   }

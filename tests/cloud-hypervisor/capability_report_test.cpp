@@ -45,6 +45,14 @@ TEST(CloudHypervisorReport, SaysWhatIsMissing) {
   EXPECT_EQ(answer(make_capability_report({}, host({52, 0})), "disk_chain"), "needs");
 }
 
+TEST(CloudHypervisorReport, LandlockKeepsDisksOut) {
+  Settings open;
+  open.sandbox = false;
+  EXPECT_EQ(answer(make_capability_report({}, host({53, 0})), "hotplug_disk"), "no");
+  EXPECT_EQ(answer(make_capability_report(open, host({53, 0})), "hotplug_disk"), "yes");
+  EXPECT_EQ(answer(make_capability_report({}, host({40, 0})), "hotplug_disk"), "yes");
+}
+
 TEST(CloudHypervisorSettings, AreRead) {
   const Settings settings = parse_settings(R"({"binary":"/x","sandbox":false,"memory_restore":"on-demand"})");
   EXPECT_EQ(settings.binary, "/x");

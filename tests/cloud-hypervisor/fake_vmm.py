@@ -32,10 +32,14 @@ VM_CONFIG = {
     "serial": {"mode!": ("Off", "Pty", "Tty", "File", "Socket", "Null"), "file": TEXT, "socket": TEXT},
     "console": {"mode!": ("Off", "Pty", "Tty", "File", "Socket", "Null")},
     "platform": {"uuid": TEXT},
+    "vsock": {"cid!": NUMBER, "socket!": TEXT, "id": TEXT},
     "landlock_enable": FLAG,
     "landlock_rules": [{"path!": TEXT, "access!": TEXT}],
 }
+DISK_CONFIG = VM_CONFIG["disks"][0]
 REQUESTS = {
+    "vm.add-disk": ("PUT", DISK_CONFIG), "vm.remove-device": ("PUT", {"id": TEXT}),
+    "vm.resize": ("PUT", {"desired_vcpus": NUMBER, "desired_ram": NUMBER, "desired_balloon": NUMBER}),
     "vmm.ping": ("GET", None), "vmm.shutdown": ("PUT", None), "vm.info": ("GET", None), "vm.create": ("PUT", VM_CONFIG),
     "vm.boot": ("PUT", None), "vm.pause": ("PUT", None), "vm.resume": ("PUT", None), "vm.delete": ("PUT", None),
     "vm.power-button": ("PUT", None), "vm.snapshot": ("PUT", {"destination_url": TEXT}),
@@ -170,6 +174,16 @@ class Vmm:
                 self.snapshot(pathlib.Path(body["destination_url"].removeprefix("file://")))
             elif action == "vm.restore":
                 self.restore(pathlib.Path(body["source_url"].removeprefix("file://")))
+            elif action == "vm.add-disk":
+                self.need("Created", "Running", "Paused")
+                self.config.setdefault("disks", []).append(body)
+                return {"id": body["id"], "bdf": "0000:00:07.0"}
+            elif action == "vm.remove-device":
+                self.need("Created", "Running", "Paused")
+                self.config["disks"] = [disk for disk in self.config.get("disks", []) if disk["id"] != body["id"]]
+            elif action == "vm.resize":
+                self.need("Running")
+                self.config["cpus"]["boot_vcpus"] = body["desired_vcpus"]
             elif action == "vm.delete":
                 self.config = self.state = None
             elif action != "vmm.shutdown":

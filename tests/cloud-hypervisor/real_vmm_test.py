@@ -8,7 +8,6 @@ Exit 77, and why, where there is none, or no KVM. Where KVM cannot tell a nested
 Cloud Hypervisor's snapshot does not expect), a library is preloaded that says that there is none: the program itself is unmodified.
 """
 
-import ctypes
 import errno
 import fcntl
 import os

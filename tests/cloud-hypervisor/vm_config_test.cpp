@@ -27,7 +27,7 @@ MachineDocument machine() {
 const std::vector<Nic> one_nic{{"net0", "52:54:00:00:00:01", "tap0"}};
 
 TEST(VmConfig, OfTheNewestVersion) {
-  const json::Document config = make_vm_config(machine(), one_nic, {abilities_of({53, 0}), true, {}});
+  const json::Document config = make_vm_config(machine(), one_nic, {abilities_of({53, 0}), true, {}, {}});
   EXPECT_EQ(
       json::render(config),
       R"({"cpus":{"boot_vcpus":2,"max_vcpus":3},"memory":{"size":67108864,"shared":true},)"
@@ -41,7 +41,7 @@ TEST(VmConfig, OfTheNewestVersion) {
 }
 
 TEST(VmConfig, OldVersionsGetNothingThatTheyDoNotKnow) {
-  const std::string config = json::render(make_vm_config(machine(), {}, {abilities_of({40, 0}), false, {}}));
+  const std::string config = json::render(make_vm_config(machine(), {}, {abilities_of({40, 0}), false, {}, {}}));
   for (const char* unknown : {"image_type", "backing_files", "landlock", "\"net\""})
     EXPECT_THAT(config, ::testing::Not(::testing::HasSubstr(unknown)));
 }
@@ -49,12 +49,20 @@ TEST(VmConfig, OldVersionsGetNothingThatTheyDoNotKnow) {
 TEST(VmConfig, FirmwareTakesTheKernelsPlace) {
   MachineDocument made = machine();
   made.boot.method = BootMethod::firmware;
-  const std::string config = json::render(make_vm_config(made, {}, {abilities_of({53, 0}), false, "/CLOUDHV.fd"}));
+  const std::string config = json::render(make_vm_config(made, {}, {abilities_of({53, 0}), false, "/CLOUDHV.fd", {}}));
   EXPECT_THAT(config, ::testing::HasSubstr(R"("payload":{"firmware":"/CLOUDHV.fd"})"));
 }
 
+TEST(VmConfig, VsockIsReachedThroughTheInstancesFolder) {
+  MachineDocument made = machine();
+  made.vsock_cid = 4294967294;
+  const std::string config =
+      json::render(make_vm_config(made, {}, {abilities_of({53, 0}), false, {}, "/f/vsock.sock"}));
+  EXPECT_THAT(config, ::testing::HasSubstr(R"("vsock":{"id":"vsock","cid":4294967294,"socket":"/f/vsock.sock"})"));
+}
+
 TEST(VmConfig, ARestoredOneHasTodaysPathsAndYesterdaysRest) {
-  json::Document saved = make_vm_config(machine(), one_nic, {abilities_of({53, 0}), true, {}});
+  json::Document saved = make_vm_config(machine(), one_nic, {abilities_of({53, 0}), true, {}, {}});
   json::set(saved, saved["disks"][0], "queue_size", 64);
   json::set(saved, saved["rng"], "id", "__rng");
   MachineDocument moved = machine();
@@ -63,7 +71,7 @@ TEST(VmConfig, ARestoredOneHasTodaysPathsAndYesterdaysRest) {
   moved.disks[0].chain[0].path = "/elsewhere/top.qcow2";
   moved.disks[1].chain[0].path = "/elsewhere/i/seed.iso";
   const std::vector<Nic> nics{{"net0", "52:54:00:00:00:01", "tap9"}};
-  const json::Document config = make_restored_config(saved, moved, nics, {abilities_of({53, 0}), true, {}});
+  const json::Document config = make_restored_config(saved, moved, nics, {abilities_of({53, 0}), true, {}, {}});
   EXPECT_STREQ(config["disks"][0]["path"].GetString(), "/elsewhere/top.qcow2");
   EXPECT_EQ(config["disks"][0]["queue_size"].GetInt(), 64);
   EXPECT_STREQ(config["disks"][1]["path"].GetString(), "/elsewhere/i/seed.iso");
@@ -74,7 +82,7 @@ TEST(VmConfig, ARestoredOneHasTodaysPathsAndYesterdaysRest) {
 }
 
 TEST(VmConfig, AnotherMachinesIsRefused) {
-  const ConfigFacts facts{abilities_of({53, 0}), false, {}};
+  const ConfigFacts facts{abilities_of({53, 0}), false, {}, {}};
   const json::Document saved = make_vm_config(machine(), one_nic, facts);
   MachineDocument fewer = machine();
   fewer.disks.pop_back();
