@@ -13,6 +13,8 @@
 namespace anyvisor::cloud_hypervisor {
 namespace {
 
+constexpr int waiting_calls = 16;
+
 sdk::Failure failed(anyvisor_status status, const std::string& what, int error) {
   return {status, what + ": " + std::strerror(error)};
 }
@@ -47,17 +49,23 @@ Descriptor InstanceFolder::listen(const std::string& name) const {
     ::unlinkat(fd(), name.c_str(), 0);
     result = bind();
   }
-  if (result < 0 || ::listen(socket.get(), 4) < 0)
+  if (result < 0 || ::listen(socket.get(), waiting_calls) < 0)
     throw failed(ANYVISOR_UNAVAILABLE, "cannot listen on " + path_ + "/" + name, errno);
   return socket;
 }
 
 Descriptor InstanceFolder::connect(const std::string& name) const {
-  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) throw failed(ANYVISOR_EXHAUSTED, "cannot make a socket", errno);
   sockaddr_un address = address_of(short_path(name));
-  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0)
-    throw failed(ANYVISOR_UNAVAILABLE, "cannot connect to " + path_ + "/" + name, errno);
+  const int connected = ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+  // Calls that were given up stand in the queue until the VMM looks at them.
+  if (connected < 0 && errno == EAGAIN)
+    throw sdk::Failure(ANYVISOR_TIMEOUT,
+                       "Cloud Hypervisor takes no more requests: it has not looked at its API for long")
+        .hint("look at logs/vmm.log of the instance, or end it with stop --force")
+        .retry();
+  if (connected < 0) throw failed(ANYVISOR_UNAVAILABLE, "cannot connect to " + path_ + "/" + name, errno);
   return socket;
 }
 

@@ -27,7 +27,8 @@ class InstanceFolder {
   // A listening socket bound to `name`, mode 0600. What a dead VMM left there is replaced. The VMM gets the socket as a
   // descriptor: a client may connect before it runs, nobody has to poll.
   Descriptor listen(const std::string& name) const;
-  // A connected socket; Failure UNAVAILABLE when nobody listens.
+  // A connected socket, non-blocking; never waits. Failure UNAVAILABLE when nobody listens, TIMEOUT when the VMM has
+  // let too many wait.
   Descriptor connect(const std::string& name) const;
   // logs/console.log, opened to append: what the VMM's standard output is.
   Descriptor open_console_log() const;

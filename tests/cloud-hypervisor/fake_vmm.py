@@ -198,7 +198,7 @@ class Api:
 
     def fault(self, action):
         """{"ACTION": {"kind": "slow", "ms"} | "half" (hangs up after "at" bytes) | "stall" (says no more after "at" bytes) |
-        "garbage" | "wrong json" | "500" | "gone" (hangs up unheard) | "dies" | "extra" (members that nobody knows)}"""
+        "garbage" | "wrong json" | "500" | "no on-demand" (of a restore) | "gone" (hangs up unheard) | "dies" | "extra" (members that nobody knows)}"""
         try:
             return json.loads(self.orders.read_text()).get(action, {})
         except (AttributeError, OSError, ValueError):
@@ -271,7 +271,10 @@ class Api:
         try:
             if kind == "500":
                 raise Refused(500, "the fake has been told to fail")
-            document = self.vmm.answer(action, self.checked(head, body))
+            request = self.checked(head, body)
+            if kind == "no on-demand" and request.get("memory_restore_mode") == "OnDemand":
+                raise Refused(500, "Error from API", "The VM could not be restored", "userfaultfd is not there")
+            document = self.vmm.answer(action, request)
             if kind == "extra" and document is not None:
                 document = {"unknown": [1, {"state": "Nothing"}], **document, "another": None}
             answer = self.reply(204 if document is None else 200, document)

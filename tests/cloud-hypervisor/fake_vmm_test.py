@@ -138,6 +138,45 @@ def replies_cut_anywhere():
         machine.expect("paused")
 
 
+def memory_that_cannot_be_saved_or_restored():
+    """A save that fails leaves a guest that goes on; what does not belong together is refused before a VMM starts."""
+    with Faulty() as faulty, Machine(faulty.subject) as machine:
+        saved = machine.folder / "saved"
+        saved.mkdir()
+        place = {"folder": str(saved), "label": "one"}
+        machine.start()
+        machine.wait_for_count(3)
+        check(machine.refusal("machine.save", **place)["kind"] == "invalid_state", "a running guest was saved")
+        machine.call("machine.pause")
+        faulty.fault("vm.snapshot", kind="500")
+        check(machine.refusal("machine.save", **place)["kind"] == "backend_failed", "a save that fails")
+        faulty.fault()
+        machine.expect("paused")
+        machine.call("machine.resume")
+        machine.wait_for_count(machine.count() + 3)
+        machine.call("machine.pause")
+        machine.save(**place)
+        counted = machine.count()
+        machine.terminate()
+
+        refusals = []
+        for label, spoil in (("another", None), ("one", "state.json"), ("one", "config-saved.json"), ("one", "memory-ranges")):
+            kept = (saved / spoil).read_bytes() if spoil else b""
+            if spoil:
+                (saved / spoil).write_bytes(kept[:-1] if kept[:-1] and spoil != "state.json" else b"")
+            refusals.append(machine.refusal("machine.restore", endpoints=[], folder=str(saved), label=label)["kind"])
+            check(machine.runs_nothing(), f"a VMM was started on {label} {spoil}")
+            if spoil:
+                (saved / spoil).write_bytes(kept)
+        check(set(refusals) == {"corrupted"}, f"what does not belong together: {refusals}")
+
+        faulty.fault("vm.restore", kind="no on-demand")
+        machine.restore(**place)
+        faulty.fault()
+        machine.call("machine.resume")
+        machine.wait_for_count(counted + 5)
+
+
 def a_vmm_that_ends_at_the_start():
     with Faulty() as faulty, Machine(faulty.subject) as machine:
         faulty.fault("vmm.ping", kind="dies")
@@ -150,4 +189,5 @@ def a_vmm_that_ends_at_the_start():
 
 
 if __name__ == "__main__":
-    suite.main(conformance_suite, each_fault_in_each_hop, replies_cut_anywhere, a_vmm_that_ends_at_the_start)
+    suite.main(conformance_suite, each_fault_in_each_hop, replies_cut_anywhere, memory_that_cannot_be_saved_or_restored,
+               a_vmm_that_ends_at_the_start)
