@@ -23,6 +23,8 @@ constexpr int api_number = 3;
 constexpr int events_number = 4;
 constexpr int folder_number = 5;
 
+constexpr unsigned no_machine = 404;
+
 constexpr const char* powered_off = "the guest powered itself off";
 
 struct Pipe {
@@ -174,7 +176,11 @@ CloudHypervisorMachine::Observed CloudHypervisorMachine::query(const sdk::Contex
     const json::Document info = ApiCall(folder().connect(api_socket), Method::get, "vm.info").finish_object(context);
     state = json::string_or(info, "state");
   } catch (const Refused& refused) {
-    // No machine in it: a create or a restore that did not come to its end.
+    // No machine in it: a create or a restore that did not come to its end. Before v53 only the text tells.
+    const std::string_view said = refused.what();
+    const bool none = refused.http_status() == no_machine || said.find("not created") != std::string_view::npos ||
+                      said.find("VmNotCreated") != std::string_view::npos;
+    if (!none) throw;
     return {"created", refused.what()};
   }
   if (state == "Running") {
