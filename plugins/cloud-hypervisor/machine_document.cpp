@@ -177,7 +177,7 @@ std::vector<Nic> parse_endpoints(const json::Value& request) {
     if (mode == "user")
       throw Failure(ANYVISOR_UNSUPPORTED, "Cloud Hypervisor has no user-mode networking")
           .field(field + "/mode")
-          .hint("launch without a network, or run the machine on another backend");
+          .hint("give it no network (--network none), or run it on another backend");
     if (const auto* limits = json::object_or_null(value, "limits"); limits && !limits->ObjectEmpty())
       throw Failure(ANYVISOR_UNSUPPORTED, std::string("rate limits") + later).field(field + "/limits");
     if (mode == "tap") {
