@@ -53,7 +53,7 @@ std::vector<Answer> answers(const Settings& settings, const HostFacts& facts) {
       hotplug_disk_answer(settings, facts),
       {"hotplug_nic", no, later},
       {"hotplug_cpu", yes, "up to the machine's max_cpus; the guest has to take them"},
-      {"hotplug_memory", no, later},
+      {"hotplug_memory", yes, "more, in steps of 128 MiB, up to the machine's hotplug_size; the guest has to take it"},
       {"volumes", yes, "from the start of the machine on"},
       {"mounts", no, later},
       {"vfio", no, later},

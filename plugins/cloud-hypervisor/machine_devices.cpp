@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What changes on a running machine: disks that are plugged in and taken away, processors.
+// What changes on a running machine: disks that are plugged in and taken away, processors, memory.
 #include <algorithm>
 
 #include "disk_chain.hpp"
@@ -7,6 +7,12 @@
 #include "machine.hpp"
 
 namespace anyvisor::cloud_hypervisor {
+namespace {
+
+// Of memory that is plugged in while the guest runs, bytes.
+constexpr std::uint64_t memory_step = 128ULL << 20;
+
+}  // namespace
 
 std::vector<std::string> CloudHypervisorMachine::disk_ids(const sdk::Context& context) {
   const json::Document info = ApiCall(folder().connect(api_socket), Method::get, "vm.info").finish_object(context);
@@ -53,20 +59,34 @@ std::string CloudHypervisorMachine::detach_device(const sdk::Context& context, s
 
 std::string CloudHypervisorMachine::resize(const sdk::Context& context, std::string_view request_text) {
   const json::Document request = parse_object(request_text, "the request");
-  for (const char* other : {"memory", "disk", "limits"})
+  for (const char* other : {"disk", "limits"})
     if (json::find(request, other))
-      throw sdk::unsupported("the Cloud Hypervisor backend changes the number of processors only")
+      throw sdk::unsupported("the Cloud Hypervisor backend changes processors and memory only")
           .field(std::string("/") + other);
-  const auto cpus = json::uint_or(request, "cpus", 0);
-  if (cpus == 0) throw sdk::Failure(ANYVISOR_INVALID_ARGUMENT, "a machine has at least one CPU").field("/cpus");
-  if (cpus > document_.max_cpus)
-    throw sdk::Failure(ANYVISOR_INVALID_ARGUMENT, "the machine was started for " + std::to_string(document_.max_cpus) +
-                                                      " processors at most, and " + std::to_string(cpus) +
-                                                      " are asked for")
-        .field("/cpus")
-        .hint("raise max_cpus, and start the machine anew");
   json::Document body = json::make_object();
-  json::set(body, body, "desired_vcpus", cpus);
+  if (json::find(request, "cpus")) {
+    const auto cpus = json::uint_or(request, "cpus", 0);
+    if (cpus == 0 || cpus > document_.max_cpus)
+      throw sdk::Failure(ANYVISOR_INVALID_ARGUMENT, "the machine was started for 1 to " +
+                                                        std::to_string(document_.max_cpus) + " processors, and " +
+                                                        std::to_string(cpus) + " are asked for")
+          .field("/cpus")
+          .hint("raise max_cpus, and start the machine anew");
+    json::set(body, body, "desired_vcpus", cpus);
+  }
+  if (json::find(request, "memory")) {
+    const auto memory = json::uint_or(request, "memory", 0);
+    const auto most = document_.memory + document_.hotplug_memory;
+    if (memory < document_.memory || memory > most || (memory - document_.memory) % memory_step != 0)
+      throw sdk::Failure(ANYVISOR_INVALID_ARGUMENT,
+                         "the machine can have " + std::to_string(document_.memory) + " to " + std::to_string(most) +
+                             " bytes of memory in steps of 128 MiB, and " + std::to_string(memory) + " are asked for")
+          .field("/memory")
+          .hint("raise its hotplug_size, and start the machine anew");
+    json::set(body, body, "desired_ram", memory);
+  }
+  if (body.ObjectEmpty())
+    throw sdk::Failure(ANYVISOR_INVALID_ARGUMENT, "nothing is asked for: give cpus, memory or both");
   put(context, "vm.resize", json::render(body));
   return tell(query(context));
 }

@@ -136,6 +136,9 @@ MachineDocument parse_machine(std::string_view text) {
   constexpr std::uint64_t mebibyte = 1024 * 1024;
   if (machine.memory == 0 || machine.memory % mebibyte != 0)
     throw invalid("memory must be a multiple of 1 MiB", "/memory/size");
+  machine.hotplug_memory = json::uint_or(*memory, "hotplug_size", 0);
+  if (machine.hotplug_memory % mebibyte != 0)
+    throw invalid("memory must be a multiple of 1 MiB", "/memory/hotplug_size");
   if (json::string_or(*memory, "backing", "memfd") == "file")
     throw Failure(ANYVISOR_UNSUPPORTED,
                   "memory backed by a file comes in a later version of the Cloud Hypervisor backend")

@@ -34,7 +34,7 @@ struct Boot {
 struct MachineDocument {
   std::string id, name, folder;
   unsigned cpus = 1, max_cpus = 1;
-  std::uint64_t memory = 0;  // bytes
+  std::uint64_t memory = 0, hotplug_memory = 0;  // bytes: at boot, and what may be added
   Boot boot;
   std::vector<Disk> disks;      // disks, then volumes, then the config disk
   std::uint32_t vsock_cid = 0;  // 0: no vsock device

@@ -43,6 +43,7 @@ class ConfigBuilder {
     add("memory", [&](json::Value& memory) {
       json::set(config_, memory, "size", machine_.memory);
       json::set(config_, memory, "shared", true);
+      if (machine_.hotplug_memory > 0) json::set(config_, memory, "hotplug_size", machine_.hotplug_memory);
     });
   }
 

@@ -23,7 +23,7 @@ TEXT, NUMBER, FLAG = str, int, bool
 # The members that the plugin may use, from the official description; "!" marks what is required there.
 VM_CONFIG = {
     "cpus": {"boot_vcpus!": NUMBER, "max_vcpus!": NUMBER},
-    "memory": {"size!": NUMBER, "shared": FLAG},
+    "memory": {"size!": NUMBER, "shared": FLAG, "hotplug_size": NUMBER},
     "payload!": {"firmware": TEXT, "kernel": TEXT, "cmdline": TEXT, "initramfs": TEXT},
     "disks": [{"path": TEXT, "readonly": FLAG, "id": TEXT, "backing_files": FLAG,
                "image_type": ("FixedVhd", "Qcow2", "Raw", "Vhdx", "Unknown")}],
@@ -183,7 +183,7 @@ class Vmm:
                 self.config["disks"] = [disk for disk in self.config.get("disks", []) if disk["id"] != body["id"]]
             elif action == "vm.resize":
                 self.need("Running")
-                self.config["cpus"]["boot_vcpus"] = body["desired_vcpus"]
+                self.config["cpus"]["boot_vcpus"] = body.get("desired_vcpus", self.config["cpus"]["boot_vcpus"])
             elif action == "vm.delete":
                 self.config = self.state = None
             elif action != "vmm.shutdown":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """A stock Linux kernel on a real Cloud Hypervisor: disks, the power button, saved memory (copied and on demand), processors and
-disks that come while it runs. For a place where KVM runs such guests (the rig, tests/guests/rig); exit 77, and why, elsewhere.
+disks and memory that come while it runs. For a place where KVM runs such guests (the rig, tests/guests/rig); exit 77, and why, elsewhere.
 
 linux_guest_test.py SUITE BUILD_FOLDER [TEST...]
 
@@ -187,6 +187,20 @@ def a_processor_comes():
         machine.wait_for_count(machine.count() + 3)
 
 
+def memory_comes():
+    with Ground() as subject, Linux(subject) as machine:
+        machine.document["memory"]["hotplug_size"] = 512 << 20
+        machine.document["boot"]["command_line"] += " memhp_default_state=online"
+        machine.up()
+        before = int(machine.wait_for(rb"^memory (\d+)"))
+        error = machine.refusal("machine.resize", memory=MEMORY + (64 << 20))
+        check(error["kind"] == "invalid_argument", f"half a step: {error}")
+        machine.call("machine.resize", memory=MEMORY + (256 << 20))
+        found = wait_until(lambda: int(machine.said(rb"^memory (\d+)")[-1]) >= before + 200, subject.seconds(60))
+        check(found, f"256 MiB came, and it had {before} and has {machine.said(rb'^memory .*')} MiB")
+        machine.wait_for_count(machine.count() + 3)
+
+
 def a_disk_comes_and_goes():
     with Ground(sandbox=False) as subject, Linux(subject) as machine:
         machine.up()
@@ -199,7 +213,8 @@ def a_disk_comes_and_goes():
         machine.wait_for_count(machine.count() + 3)
 
 
-TESTS = (disks_and_the_power_button, saved_memory_is_copied, saved_memory_comes_on_demand, a_processor_comes, a_disk_comes_and_goes)
+TESTS = (disks_and_the_power_button, saved_memory_is_copied, saved_memory_comes_on_demand, a_processor_comes, memory_comes,
+         a_disk_comes_and_goes)
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(line_buffering=True)

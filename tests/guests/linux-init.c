@@ -2,8 +2,9 @@
  * The first and only process of a Linux test guest, in an initramfs of its own: for what a few bytes of a guest cannot
  * show. It loads what lies in /modules, then counts for ever: a line of 8 hex digits on the console, the same number in
  * the second sector of its first disk. It says "disk N" (what that sector held at its start), "cpus N" when their
- * number changes (new ones are switched on), "plugged" when a second disk is there, "unplugged" when that has gone, "!"
- * when a write failed, and powers itself off when the power button is pressed. */
+ * number changes (new ones are switched on), "memory N" (MiB) when there is another amount of it, "plugged" when a
+ * second disk is there, "unplugged" when that has gone, "!" when a write failed, and powers itself off when the power
+ * button is pressed. */
 #include <fcntl.h>
 #include <linux/input.h>
 #include <poll.h>
@@ -82,10 +83,12 @@ int main(void) {
   if (disk < 0) disk = open("/dev/vda", O_RDONLY | O_CLOEXEC);
   if (disk >= 0 && pread(disk, sector, SECTOR, SECTOR) == SECTOR) say("disk %u\n", sector[0]);
 
-  unsigned cpus = 0, second = 0;
+  unsigned cpus = 0, second = 0, memory = 0;
   for (uint32_t count = 1;; ++count) {
     const unsigned now = online_cpus(), there = access("/dev/vdb", F_OK) == 0;
     if (now != cpus) say("cpus %u\n", cpus = now);
+    const unsigned mebibytes = (unsigned)((uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20);
+    if (mebibytes != memory) say("memory %u\n", memory = mebibytes);
     if (there != second) say((second = there) ? "plugged\n" : "unplugged\n", 0);
     sector[0] = count;
     if (disk >= 0 && pwrite(disk, sector, SECTOR, SECTOR) != SECTOR) say("!\n", 0);
