@@ -44,9 +44,12 @@ Result<void> check_request(const LaunchRequest& request) {
 std::vector<std::string> usable_ids(const Workspace& workspace, const std::vector<PluginInfo>& backends,
                                     Operation& operation) {
   constexpr milliseconds limit{60000};  // may probe an accelerator
+  // About a machine, though nothing is known of it yet: what a launch has no time for is left out of the answer.
+  auto request = json::make_object();
+  json::set_value(request, request, "machine", json::Value(rapidjson::kObjectType));
   std::vector<std::string> ids;
   for (const auto& backend : backends)
-    if (ask_plugin(workspace.plugin_host, backend, "backend.capabilities", json::make_object(), limit, operation,
+    if (ask_plugin(workspace.plugin_host, backend, "backend.capabilities", request, limit, operation,
                    workspace.home.path()))
       ids.push_back(backend.id);
   return ids;
