@@ -28,7 +28,7 @@ from harness.suite import check  # noqa: E402
 from machines import Machine, wait_until  # noqa: E402
 from subject import Subject  # noqa: E402
 
-MODULES = ("virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "button", "evdev")
+MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "button", "evdev")
 DISK_SIZE = 1 << 20
 MEMORY = 256 << 20
 
@@ -95,14 +95,15 @@ class Linux(Machine):
     def said(self, pattern):
         return re.findall(pattern, self.console(), re.M)
 
-    def wait_for(self, pattern, seconds=60):
+    def wait_for(self, pattern, seconds=20):
         found = wait_until(lambda: self.said(pattern), self.subject.seconds(seconds))
-        check(found, f"the guest does not say {pattern}; it says {self.console()[-200:]!r}")
+        check(found, f"the guest does not say {pattern}; it says {self.console()[:200]!r} ... {self.console()[-50:]!r}")
         return found[-1]
 
     def up(self):
         self.start()
         self.wait_for_count(3, 60)
+        check(b"cannot be" not in self.console(), f"the guest says {self.console()[:200]!r}")
         return self
 
 
