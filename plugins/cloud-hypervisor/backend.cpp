@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "backend.hpp"
 
+#include "accelerator.hpp"
 #include "capability_report.hpp"
-#include "kvm_access.hpp"
+#include "landlock.hpp"
 #include "machine.hpp"
 #include "machine_document.hpp"
 
@@ -16,7 +17,7 @@ std::string CloudHypervisorBackend::capabilities(const sdk::Context& context, st
   HostFacts facts;
   facts.binary = find_binary(settings_.binary);
   facts.version = query_version(host_, context, facts.binary);
-  facts.why_no_kvm = why_no_kvm();
+  facts.kvm = examine_kvm(host_, context, settings_, facts.binary);
   facts.landlock = landlock_version();
   return json::render(make_capability_report(settings_, facts));
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "kvm_access.hpp"
+#include "landlock.hpp"
 
 namespace anyvisor::cloud_hypervisor {
 namespace {
@@ -68,16 +68,17 @@ std::vector<Answer> answers(const Settings& settings, const HostFacts& facts) {
       {"network_tap", yes, "a tap device that is there, by its name"},
   };
   if (const std::string reason = disk_reason(can); !reason.empty()) list.push_back({"disk_chain", needs, reason});
-  if (facts.why_no_kvm.empty())
+  const std::string no_kvm = "a KVM that works: " + facts.kvm.reason;
+  if (facts.kvm.usable)
     list.push_back({"kernel_boot", yes, "bzImage, and 64-bit ELF files with a PVH note"});
   else
-    list.push_back({"kernel_boot", needs, "KVM: " + facts.why_no_kvm});
+    list.push_back({"kernel_boot", needs, no_kvm});
   if (settings.firmware.empty())
     list.push_back({"firmware", needs,
                     "a firmware made for Cloud Hypervisor (CLOUDHV.fd or rust-hypervisor-firmware), named in the "
                     "plugin's setting firmware; there is no BIOS, and Debian's OVMF does not work"});
-  else if (!facts.why_no_kvm.empty())
-    list.push_back({"firmware", needs, "KVM: " + facts.why_no_kvm});
+  else if (!facts.kvm.usable)
+    list.push_back({"firmware", needs, no_kvm});
   else
     list.push_back({"firmware", yes, "uefi: " + settings.firmware});
   return list;
@@ -108,10 +109,10 @@ json::Document make_capability_report(const Settings& settings, const HostFacts&
   json::set_value(report, report, "vmm", std::move(vmm));
 
   json::Value accelerator(rapidjson::kObjectType);
-  json::set(report, accelerator, "name", "kvm");
-  json::set(report, accelerator, "reason",
-            facts.why_no_kvm.empty() ? std::string("/dev/kvm opens; Cloud Hypervisor knows no other")
-                                     : "Cloud Hypervisor knows no other, and " + facts.why_no_kvm);
+  json::set(report, accelerator, "name", facts.kvm.usable ? "kvm" : "none");
+  json::set(
+      report, accelerator, "reason",
+      facts.kvm.usable ? facts.kvm.reason : "Cloud Hypervisor knows no accelerator but KVM, and " + facts.kvm.reason);
   json::set(report, accelerator, "emulated", false);
   json::set_value(report, report, "accelerator", std::move(accelerator));
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <anyvisor/json.hpp>
-#include <string>
+#include <kvm_probe.hpp>
 
 #include "settings.hpp"
 #include "version.hpp"
@@ -13,8 +13,8 @@ namespace anyvisor::cloud_hypervisor {
 struct HostFacts {
   Binary binary;
   Version version;
-  std::string why_no_kvm;  // empty: KVM can be used
-  int landlock = 0;        // the kernel's version of it
+  sdk::KvmAnswer kvm;
+  int landlock = 0;  // the kernel's version of it
 };
 
 // [any thread]

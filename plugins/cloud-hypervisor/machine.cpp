@@ -12,7 +12,7 @@
 
 #include "disk_chain.hpp"
 #include "hardware.hpp"
-#include "kvm_access.hpp"
+#include "landlock.hpp"
 #include "vmm_log.hpp"
 
 namespace anyvisor::cloud_hypervisor {

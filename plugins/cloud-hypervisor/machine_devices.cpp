@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "disk_chain.hpp"
-#include "kvm_access.hpp"
+#include "landlock.hpp"
 #include "machine.hpp"
 
 namespace anyvisor::cloud_hypervisor {

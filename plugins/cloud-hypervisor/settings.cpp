@@ -16,6 +16,10 @@ const char* const settings_schema = R"json({
       "description": "Cloud Hypervisor's program: an absolute path, or a name on PATH. Default: cloud-hypervisor.",
       "type": "string", "minLength": 1
     },
+    "accelerator": {
+      "description": "auto: a small guest is booted once to find out whether KVM works here; kvm: it is believed to. Default: auto.",
+      "type": "string", "enum": ["auto", "kvm"]
+    },
     "firmware": {
       "description": "Firmware that boots from disks: CLOUDHV.fd or rust-hypervisor-firmware (Debian's OVMF does not work here). Default: none.",
       "type": "string", "pattern": "^/"
@@ -39,6 +43,12 @@ Settings parse_settings(std::string_view text) {
   Settings settings;
   settings.binary = json::string_or(document, "binary", settings.binary);
   settings.firmware = json::string_or(document, "firmware");
+  const std::string accelerator = json::string_or(document, "accelerator", "auto");
+  if (accelerator != "auto" && accelerator != "kvm")
+    throw sdk::Failure(ANYVISOR_INVALID_ARGUMENT, "no such accelerator: " + accelerator)
+        .field("/accelerator")
+        .hint("use auto or kvm");
+  settings.believe_kvm = accelerator == "kvm";
   settings.sandbox = json::bool_or(document, "sandbox", true);
   const std::string restore = json::string_or(document, "memory_restore", "auto");
   if (restore == "auto") {

@@ -15,6 +15,7 @@ enum class MemoryRestore { automatic, copy, on_demand };
 struct Settings {
   std::string binary = "cloud-hypervisor";  // absolute path, or a name on PATH
   std::string firmware;                     // absolute path, or empty: kernels are booted directly
+  bool believe_kvm = false;                 // KVM is not tried out before it is used
   bool sandbox = true;                      // seccomp, and Landlock where kernel and version have it
   MemoryRestore memory_restore = MemoryRestore::automatic;
 };

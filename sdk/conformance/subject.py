@@ -49,8 +49,8 @@ class Subject:
         finally:
             host.close()
 
-    def report_for(self, machine=None):
-        return self.ask("backend.capabilities", plugin=self.id, settings=self.settings,
+    def report_for(self, machine=None, settings=None):
+        return self.ask("backend.capabilities", plugin=self.id, settings=self.settings if settings is None else settings,
                         request={"machine": machine} if machine else {})
 
     def capability(self, name, report=None):

@@ -10,7 +10,7 @@ namespace anyvisor::cloud_hypervisor {
 namespace {
 
 HostFacts host(Version version, const std::string& why_no_kvm = {}) {
-  return {{"/bin/cloud-hypervisor", "x"}, version, why_no_kvm, 3};
+  return {{"/bin/cloud-hypervisor", "x"}, version, {why_no_kvm.empty(), why_no_kvm}, 3};
 }
 
 std::string answer(const json::Document& report, const char* name) {
@@ -30,8 +30,10 @@ TEST(CloudHypervisorReport, EveryNoHasItsReason) {
 }
 
 TEST(CloudHypervisorReport, SaysWhatIsMissing) {
-  const json::Document bare =
-      make_capability_report({}, host({53, 0}, "/dev/kvm may not be opened: join the group kvm"));
+  const json::Document bare = make_capability_report({}, host({53, 0}, "kvm crawls here"));
+  EXPECT_EQ(json::string_or(bare["accelerator"], "name"), "none");
+  EXPECT_THAT(json::string_or(bare["accelerator"], "reason"), testing::HasSubstr("kvm crawls here"));
+  EXPECT_THAT(json::string_or(bare["capabilities"]["kernel_boot"], "reason"), testing::HasSubstr("kvm crawls here"));
   EXPECT_EQ(answer(bare, "kernel_boot"), "needs");
   EXPECT_EQ(answer(bare, "firmware"), "needs");
   EXPECT_EQ(answer(bare, "network_user"), "no");
@@ -39,6 +41,7 @@ TEST(CloudHypervisorReport, SaysWhatIsMissing) {
   settings.firmware = "/CLOUDHV.fd";
   const json::Document full = make_capability_report(settings, host({53, 0}));
   EXPECT_EQ(answer(full, "kernel_boot"), "yes");
+  EXPECT_EQ(json::string_or(full["accelerator"], "name"), "kvm");
   EXPECT_EQ(answer(full, "firmware"), "yes");
   EXPECT_EQ(answer(full, "save"), "yes");
   EXPECT_FALSE(full["capabilities"].HasMember("disk_chain"));
@@ -60,6 +63,9 @@ TEST(CloudHypervisorSettings, AreRead) {
   EXPECT_EQ(settings.memory_restore, MemoryRestore::on_demand);
   EXPECT_EQ(parse_settings("{}").binary, "cloud-hypervisor");
   EXPECT_TRUE(parse_settings("{}").sandbox);
+  EXPECT_FALSE(parse_settings("{}").believe_kvm);
+  EXPECT_TRUE(parse_settings(R"({"accelerator":"kvm"})").believe_kvm);
+  EXPECT_THROW(parse_settings(R"({"accelerator":"tcg"})"), sdk::Failure);
   EXPECT_THROW(parse_settings(R"({"memory_restore":"later"})"), sdk::Failure);
   EXPECT_THROW(parse_settings("[]"), sdk::Failure);
 }

@@ -40,7 +40,8 @@ Result<void> check_request(const LaunchRequest& request) {
   return {};
 }
 
-// Those of the backends that can run machines on this host. One whose hypervisor is not installed says so at once.
+// Those of the backends that can run machines on this host. One whose hypervisor is not installed says so at once; one
+// that has no accelerator here has found out before, mostly.
 std::vector<std::string> usable_ids(const Workspace& workspace, const std::vector<PluginInfo>& backends,
                                     Operation& operation) {
   constexpr milliseconds limit{60000};  // may probe an accelerator
@@ -48,10 +49,11 @@ std::vector<std::string> usable_ids(const Workspace& workspace, const std::vecto
   auto request = json::make_object();
   json::set_value(request, request, "machine", json::Value(rapidjson::kObjectType));
   std::vector<std::string> ids;
-  for (const auto& backend : backends)
-    if (ask_plugin(workspace.plugin_host, backend, "backend.capabilities", request, limit, operation,
-                   workspace.home.path()))
-      ids.push_back(backend.id);
+  for (const auto& backend : backends) {
+    const auto report = ask_plugin(workspace.plugin_host, backend, "backend.capabilities", request, limit, operation,
+                                   workspace.home.path());
+    if (report && accelerator_of(*report) != no_accelerator) ids.push_back(backend.id);
+  }
   return ids;
 }
 
