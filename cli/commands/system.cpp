@@ -25,12 +25,15 @@ int run_doctor(Session& session, const Arguments&) {
   const std::string indent(width + 6, ' ');
   for (const auto& finding : findings) {
     const std::string subject = one_line(finding.subject);
-    std::string text = (finding.ok ? "ok  " : "!!  ") + subject + std::string(width - display_width(subject) + 2, ' ') +
-                       one_line(finding.detail) + "\n";
+    std::string text = (finding.ok         ? "ok  "
+                        : finding.optional ? "--  "
+                                           : "!!  ") +
+                       subject + std::string(width - display_width(subject) + 2, ' ') + one_line(finding.detail) + "\n";
     if (!finding.consequence.empty()) text += indent + one_line(finding.consequence) + "\n";
-    if (!finding.remedy.empty()) text += indent + "remedy: " + one_line(finding.remedy) + "\n";
+    if (!finding.remedy.empty())
+      text += indent + (finding.optional ? "to use it: " : "remedy: ") + one_line(finding.remedy) + "\n";
     session.print(text);
-    notes += !finding.ok;
+    notes += !finding.ok && !finding.optional;
   }
   session.tell(notes == 0 ? "All is well."
                           : std::to_string(notes) + (notes == 1 ? " thing needs" : " things need") + " a look.");

@@ -168,6 +168,7 @@ json::Value to_json(json::Document& document, const Finding& finding) {
   json::Value object(rapidjson::kObjectType);
   set_text(document, object, "subject", finding.subject);
   json::set(document, object, "ok", finding.ok);
+  json::set(document, object, "optional", finding.optional);
   set_text(document, object, "detail", finding.detail);
   set_text(document, object, "consequence", finding.consequence);
   set_text(document, object, "remedy", finding.remedy);

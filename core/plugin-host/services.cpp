@@ -31,13 +31,20 @@ std::vector<std::string> strings(const char* const* list) {
   return all;
 }
 
-Command to_command(const anyvisor_process* given) {
+// `output_may_be_named`: descriptor 1 may be among those that the plugin lists.
+Command to_command(const anyvisor_process* given, bool output_may_be_named) {
   anyvisor_process process{};
   std::memcpy(&process, given, std::min<std::size_t>(given->struct_size, sizeof process));
   Command command;
   command.argv = strings(process.argv);
   command.env = strings(process.env);
-  for (std::size_t i = 0; i < process.fd_count; ++i) command.fds.emplace_back(process.fds[i].fd, process.fds[i].as);
+  // Standard output is the instance's vmm.log unless the plugin names a file of its own for it: a VMM may have no other
+  // way to append to the console's log.
+  for (std::size_t i = 0; i < process.fd_count; ++i)
+    if (output_may_be_named && process.fds[i].as == STDOUT_FILENO)
+      command.stdout_fd = process.fds[i].fd;
+    else
+      command.fds.emplace_back(process.fds[i].fd, process.fds[i].as);
   return command;
 }
 
@@ -89,7 +96,7 @@ anyvisor_status Services::on_spawn(const anyvisor_host* host, const anyvisor_con
   const CallContext& call = call_of(context);
   if (!services.vmm_)
     return call.record(fail(ErrorKind::invalid_state, "only an instance's plugin-host starts VMMs").value());
-  auto started = services.vmm_->start(to_command(process));
+  auto started = services.vmm_->start(to_command(process, true));
   if (!started) return call.record(started.error());
   anyvisor_child answer{};
   answer.struct_size = child->struct_size;
@@ -102,7 +109,7 @@ anyvisor_status Services::on_spawn(const anyvisor_host* host, const anyvisor_con
 anyvisor_status Services::on_run(const anyvisor_host* host, const anyvisor_context* context,
                                  const anyvisor_process* process, const char** reply) {
   const CallContext& call = call_of(context);
-  Command command = to_command(process);
+  Command command = to_command(process, false);
   std::string input = process->struct_size >= sizeof *process && process->input ? process->input : "";
   auto ran = run(command, call.deadline(), call.cancel_fd(), input);
   if (!ran) return call.record(ran.error());

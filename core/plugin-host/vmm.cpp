@@ -46,7 +46,8 @@ Result<anyvisor::Child> Vmm::start(Command command) {
   if (!log) return fail_errno("cannot open the VMM's log", errno);
   struct stat status {};
   if (fstat(log.get(), &status) == 0) log_start_ = static_cast<std::uint64_t>(status.st_size);
-  command.stdout_fd = command.stderr_fd = log.get();
+  if (command.stdout_fd < 0) command.stdout_fd = log.get();
+  command.stderr_fd = log.get();
   command.new_session = true;
   command.record_folder = folder_;
   command.record = record;

@@ -24,7 +24,7 @@ struct Answer {
   const char* reason;
 };
 
-constexpr std::array<Answer, 19> fixed_answers{{
+constexpr std::array<Answer, 22> fixed_answers{{
     {"pause", "yes", ""},
     {"save", "yes", "the guest's RAM stays in its file; device state of the same machine type only"},
     {"restore", "yes", ""},
@@ -41,8 +41,11 @@ constexpr std::array<Answer, 19> fixed_answers{{
     {"rate_limits", "no", later},
     {"config_disk", "yes", ""},
     {"console", "yes", ""},
+    {"console_socket", "yes", ""},
     {"vsock", "no", later},
     {"agent", "yes", "a channel for the QEMU guest agent; the guest must run one"},
+    {"network_user", "yes", ""},
+    {"network_tap", "yes", ""},
     {"kernel_boot", "yes", "bzImage, and ELF files with a PVH note"},
 }};
 

@@ -14,8 +14,8 @@ NOTE = struct.pack("<III4sI", 4, 4, 18, b"Xen\0", LOAD_ADDRESS + 20)  # XEN_ELFN
 # Prints a counter on COM1 for ever, eight hexadecimal digits a line, from 1 on.
 TINY = bytes.fromhex("31db4389d8b908000000c1c00489c7240f04303c397602042766baf803ee89f8e2e8b00aeeb9a0860100f390e2fcebd2")
 
-# Prints "off" and powers the machine off through ACPI.
-POWEROFF = bytes.fromhex("be3200100066baf803ac84c07403eeebf866ba040666b8002066eff4ebfd6f66660a00")
+# Prints "off" and powers the machine off through ACPI, at the ports of q35 and of Cloud Hypervisor.
+POWEROFF = bytes.fromhex("be3900100066baf803ac84c07403eeebf866ba040666b8002066ef66ba0006b034eef4ebfd6f66660a00")
 
 # Prints "disk", then for ever adds one to the number in the disk's second sector, and prints a dot for each; "!" when it cannot.
 DISK = bytes.fromhex(

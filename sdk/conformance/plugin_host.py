@@ -128,11 +128,16 @@ class PluginHost:
         try:
             status = self.process.wait(3)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            status = self.process.wait()
+            status = self._kill()
         return status
 
     def kill(self):
-        self.process.kill()
-        self.process.wait()
+        self._kill()
         self.socket.close()
+
+    def _kill(self):
+        self.process.kill()
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            raise Silent(f"process {self.process.pid}, killed, is still there after 30 s")

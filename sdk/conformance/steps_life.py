@@ -156,10 +156,12 @@ def guest_endpoints(subject):
         check(isinstance(ways.get("addresses", []), list), f"addresses are no list: {json.dumps(ways)}")
         for name in ("console", "agent"):
             answer, reason = subject.capability(name)
-            if answer == "yes":
+            if answer == "yes" and not (name == "console" and subject.lacks("console_socket")):
                 check(ways.get(name, {}).get("socket"), f"capability {name} is yes, and there is no socket: {ways}")
         if subject.capability("console")[0] != "yes":
             raise Declined("console: " + subject.capability("console")[1])
+        if subject.lacks("console_socket"):
+            raise Declined(subject.lacks("console_socket"))
         with socket.socket(socket.AF_UNIX) as stream:
             stream.settimeout(subject.seconds(10))
             stream.connect(ways["console"]["socket"])

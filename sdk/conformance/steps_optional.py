@@ -93,7 +93,7 @@ def resize_cpus(subject):
 
 
 def resize_memory(subject):
-    size = 128 << 20
+    size = 192 << 20  # a step of 128 MiB, which is the smallest that some take
     with running(subject) as machine:
         can(machine, "hotplug_memory", "machine.resize", memory=size)
     with Machine(subject, memory={"size": 64 << 20, "hotplug_size": 256 << 20}) as machine:

@@ -135,6 +135,10 @@ def network_endpoint(subject):
     """A published port is listened on as long as the VMM lives, and free afterwards."""
     if not subject.networks:
         raise Declined("the plugin user-network is not installed beside it")
+    if subject.lacks("network_user"):
+        refused(subject, "user-mode networking", "/endpoints", lambda *_: None,
+                {"id": "net0", "plugin": "user-network", "mac": MAC, "mode": "user"}, kinds=("unsupported",))
+        raise Declined(subject.lacks("network_user"))
     with Machine(subject) as machine:
         machine.attach()
         request = {"instance": {"id": machine.id, "name": "conformance"}, "endpoint": {

@@ -60,6 +60,10 @@ class Cli:
 def command_line(subject):
     """import, launch, console, stop, start, delete: nothing is left."""
     cli = Cli(subject)
+    # It takes no settings: what the backend says without counts.
+    report = subject.report_for(settings={})
+    if "kernel_boot" in report["capabilities"]:
+        subject.need("kernel_boot", report)
     speaks = subject.capability("console")[0] == "yes"
     cli("image", "import", "--kernel", subject.guests / "tiny.elf", "--name", "tiny")
     try:
@@ -88,6 +92,8 @@ def debian_guest(subject):
     if not subject.options.debian:
         raise Declined("not asked for: --debian")
     subject.need("kernel_boot")
+    if subject.lacks("network_user"):
+        raise Declined(subject.lacks("network_user"))
     cli = Cli(subject)
     try:
         try:
@@ -112,4 +118,5 @@ def debian_guest(subject):
         cli.remove()
 
 
+debian_guest.seconds = 600  # of a system that boots, twice
 STEPS = [command_line, debian_guest]

@@ -49,8 +49,8 @@ class Subject:
         finally:
             host.close()
 
-    def report_for(self, machine=None):
-        return self.ask("backend.capabilities", plugin=self.id, settings=self.settings,
+    def report_for(self, machine=None, settings=None):
+        return self.ask("backend.capabilities", plugin=self.id, settings=self.settings if settings is None else settings,
                         request={"machine": machine} if machine else {})
 
     def capability(self, name, report=None):
@@ -62,6 +62,12 @@ class Subject:
         answer, reason = self.capability(name, report)
         if answer != "yes":
             raise Declined(f"{name}: {reason}" if answer == "no" else f"{name} needs: {reason}")
+
+    def lacks(self, name):
+        """The reason, where the report names this one and does not say yes. One that is younger than a backend counts as there."""
+        if name not in self.report["capabilities"] or self.capability(name)[0] == "yes":
+            return ""
+        return f"{name}: {self.capability(name)[1]}"
 
     def need_console(self):
         """For every step whose proof is what the guest says."""

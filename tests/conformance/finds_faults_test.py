@@ -5,17 +5,21 @@
 finds_faults_test.py SUITE BUILD_FOLDER [unittest arguments]
 """
 
+import importlib.machinery
+import importlib.util
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 SUITE = pathlib.Path(sys.argv.pop(1)).resolve()
 BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
 sys.path.insert(0, str(SUITE))
 import guests  # noqa: E402
+import outcome  # noqa: E402
 import qcow2  # noqa: E402
 import schema  # noqa: E402
 
@@ -49,6 +53,15 @@ class Faults(unittest.TestCase):
         self.assertEqual(outcomes["save and restore"], ("declined", "save: its machines have no memory"))
         for name in ("load and negotiation", "killed vmm", "killed plugin host", "cancellation", "command line", "nothing left"):
             self.assertEqual(outcomes[name][0], "pass", outcomes[name])
+
+    def test_a_step_that_does_not_end_says_where_it_stands(self):
+        loader = importlib.machinery.SourceFileLoader("conformance_run", str(SUITE / "run"))
+        run = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+        loader.exec_module(run)
+        begun = time.monotonic()
+        with self.assertRaisesRegex(outcome.Failure, "did not end within 0 s.*test_a_step_that_does_not_end"), run.Limit(0):
+            subprocess.run(["sleep", "20"])
+        self.assertLess(time.monotonic() - begun, 15)
 
     def test_a_step_without_faults_passes(self):
         code, outcomes = suite("killed vmm")

@@ -1,4 +1,5 @@
-# A guest that prints "off" on COM1 and powers the machine off through ACPI (q35: PM1a control, where SeaBIOS puts it).
+# A guest that prints "off" on COM1 and powers the machine off through ACPI: where SeaBIOS puts q35's PM1a control, and,
+# where that is nothing, where Cloud Hypervisor has its sleep register.
 .section .note.Xen,"a",@note
 .long 4, 4, 18                  # name size, value size, XEN_ELFNOTE_PHYS32_ENTRY
 .asciz "Xen"
@@ -19,6 +20,9 @@ _start:
   mov $0x604, %dx
   mov $0x2000, %ax              # SLP_EN, type 0: soft off
   outw %ax, %dx
+  mov $0x600, %dx
+  mov $0x34, %al                # SLP_EN, type 5: soft off
+  outb %al, %dx
 3:
   hlt
   jmp 3b

@@ -111,6 +111,32 @@ TEST_F(AcceleratorProbe, OnASlowHostOneHiccupDecidesNothing) {
   EXPECT_EQ(runs(), 4U);
 }
 
+TEST_F(AcceleratorProbe, WithoutABaselineALimitDecides) {
+  const auto alone = [&](const std::string& script, int limit_ms) {
+    auto request = parsed(R"({"candidate":{"name":"kvm","marker":"GUEST"}})");
+    json::set(request, request, "key", script);
+    json::set(request, request, "limit_ms", limit_ms);
+    json::set(request, request["candidate"], "argv", std::vector<std::string>{"/bin/sh", "-c", script});
+    return host::probe_accelerator(request, home_, Clock::now() + patience, -1);
+  };
+  auto answer = alone("echo GUEST", 10000);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_TRUE(json::bool_or(*answer, "usable", false)) << reason(answer);
+  EXPECT_THAT(reason(answer), HasSubstr("runs a 64-bit guest"));
+  answer = alone("echo 'no such ioctl' >&2; exit 1", 10000);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_FALSE(json::bool_or(*answer, "usable", true));
+  EXPECT_THAT(reason(answer), HasSubstr("no such ioctl"));
+  const auto start = Clock::now();
+  answer = alone("sleep 60; echo GUEST", 100);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_FALSE(json::bool_or(*answer, "usable", true)) << "it had a minute";
+  EXPECT_LT(Clock::now() - start, seconds(20));
+  answer = alone("sleep 60; echo GUEST", 100);
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(json::bool_or(*answer, "cached", false));
+}
+
 TEST_F(AcceleratorProbe, ACallThatRunsOutOfTimeSaysNothingAboutTheAccelerator) {
   auto answer = probe("sleep 60; echo GUEST", "echo GUEST", 30000, "vmm 1", milliseconds(200));
   ASSERT_FALSE(answer);

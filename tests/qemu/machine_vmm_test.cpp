@@ -193,7 +193,7 @@ TEST_F(VmmTest, AutoAsksTheHostsProbeWithCommandsThatRun) {
   }
   json::Document request = parse_object(host_->last_probe, "probe");
   EXPECT_EQ(json::string_or(request["candidate"], "name"), "kvm");
-  EXPECT_EQ(json::string_or(request["baseline"], "marker"), probe_marker);
+  EXPECT_EQ(json::string_or(request["baseline"], "marker"), sdk::probe_marker);
   EXPECT_THAT(json::strings_or_empty(request["candidate"], "argv"), testing::IsSupersetOf({"kvm", "host"}));
   EXPECT_THAT(json::strings_or_empty(request["baseline"], "argv"), testing::IsSupersetOf({"tcg,thread=multi", "max"}));
 }
@@ -230,12 +230,12 @@ TEST_F(VmmTest, ATakenPortIsBusy) {
 
 TEST_F(VmmTest, TheProbeGuestRunsAndSaysSo) {
   fs::path kernel = root_ / "probe.elf";
-  std::ofstream(kernel) << probe_guest();
+  std::ofstream(kernel) << sdk::probe_guest();
   sdk::Process process;
   process.argv = probe_command(find_binary("qemu-system-x86_64").path, "tcg", "max", kernel);
   json::Document reply;
   reply.Parse(host_->get().run(TestContext().get(), process));
-  EXPECT_EQ(json::string_or(reply, "output"), std::string(probe_marker) + "\n");
+  EXPECT_EQ(json::string_or(reply, "output"), std::string(sdk::probe_marker) + "\n");
   EXPECT_EQ(json::int_or(reply, "status", -1), 0);
 }
 

@@ -195,8 +195,9 @@ struct PluginInfo {
 struct Finding {
   std::string subject;  // "accelerator", "disk image tool", ...
   bool ok = false;
+  bool optional = false;    // not ok, and nothing misses it: a backend that is not installed, beside one that works
   std::string detail;       // what was found
-  std::string consequence;  // what does not work without it; empty when ok
+  std::string consequence;  // what does not work without it; empty when ok or optional
   std::string remedy;       // the command that mends it; empty when there is none
 };
 

@@ -51,15 +51,15 @@ std::string clone_name(const std::string& source, const IsTaken& is_taken) {
   }
 }
 
-// Whether the appliance of libguestfs is to be emulated: what the source's backend found out about this host.
+// Whether the appliance of libguestfs is to be emulated: unless the source's backend found out that KVM works on this
+// host.
 bool emulates(const Workspace& workspace, const std::string& backend, Operation& operation) {
   auto plugin = workspace.plugins.find(backend, "backend");
   if (!plugin) return true;
   constexpr milliseconds limit{60000};
   auto report = ask_plugin(workspace.plugin_host, *plugin, "backend.capabilities", json::make_object(), limit,
                            operation, workspace.home.path());
-  const auto* accelerator = report ? json::object_or_null(*report, "accelerator") : nullptr;
-  return !accelerator || json::bool_or(*accelerator, "emulated", true);
+  return !report || accelerator_of(*report) != "kvm";
 }
 
 std::vector<std::string> macs_of(const InstanceRecord& record) {

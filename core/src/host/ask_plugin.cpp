@@ -18,4 +18,9 @@ Result<json::Document> ask_plugin(const std::string& plugin_host, const PluginIn
   return client.call(method, plugin_params(plugin, request), limit, operation);
 }
 
+std::string accelerator_of(const json::Value& report) {
+  const auto* accelerator = json::object_or_null(report, "accelerator");
+  return accelerator ? json::string_or(*accelerator, "name") : std::string();
+}
+
 }  // namespace anyvisor

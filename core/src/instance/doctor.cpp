@@ -16,19 +16,27 @@ constexpr milliseconds probe_limit{60000};
 // Below this, an overlay of a small system soon fills the disk.
 constexpr std::uint64_t little_space = 2ULL << 30;
 
+Finding found(std::string subject, std::string detail) {
+  return {std::move(subject), true, false, std::move(detail), "", ""};
+}
+
+Finding missing(std::string subject, std::string detail, std::string consequence, std::string remedy) {
+  return {std::move(subject), false, false, std::move(detail), std::move(consequence), std::move(remedy)};
+}
+
 Finding examine_program(const std::string& program, const std::string& consequence, const std::string& remedy) {
-  if (auto path = find_program(program)) return {program, true, *path, "", ""};
-  return {program, false, "not found on PATH", consequence, remedy};
+  if (auto path = find_program(program)) return found(program, *path);
+  return missing(program, "not found on PATH", consequence, remedy);
 }
 
 Finding examine_space(const std::string& home) {
   struct statvfs status {};
-  if (statvfs(home.c_str(), &status) != 0) return {"space", false, "cannot be told", "", ""};
+  if (statvfs(home.c_str(), &status) != 0) return missing("space", "cannot be told", "", "");
   std::uint64_t available = std::uint64_t{status.f_bavail} * status.f_frsize;
   std::string detail = std::to_string(available >> 30) + " GiB free in " + home;
-  if (available >= little_space) return {"space", true, detail, "", ""};
-  return {"space", false, detail, "images and disks may not fit",
-          "make room, or choose another folder with ANYVISOR_HOME"};
+  if (available >= little_space) return found("space", detail);
+  return missing("space", detail, "images and disks may not fit",
+                 "make room, or choose another folder with ANYVISOR_HOME");
 }
 
 std::string kind_of(const PluginInfo& plugin) {
@@ -47,22 +55,26 @@ void read_needs(const PluginInfo& plugin, const json::Document& report, std::vec
   if (!capabilities) return;
   for (const auto& [name, answer] : capabilities->GetObject())
     if (json::string_or(answer, "answer") == "needs")
-      findings.push_back({plugin.id + " " + name.GetString(), false, json::string_or(answer, "reason"),
-                          "images of " + plugin.id + " cannot be brought", json::string_or(answer, "remedy")});
+      findings.push_back(missing(plugin.id + " " + name.GetString(), json::string_or(answer, "reason"),
+                                 "images of " + plugin.id + " cannot be brought", json::string_or(answer, "remedy")));
 }
 
 // What a backend says of this host: its VMM and the accelerator.
 void read_report(const PluginInfo& plugin, const json::Document& report, std::vector<Finding>& findings) {
   if (const auto* vmm = json::object_or_null(report, "vmm"))
-    findings.push_back({plugin.id + " VMM", true,
-                        json::string_or(*vmm, "name") + " " + json::string_or(*vmm, "version") + " (" +
-                            json::string_or(*vmm, "path") + ")",
-                        "", ""});
+    findings.push_back(found(plugin.id + " VMM", json::string_or(*vmm, "name") + " " +
+                                                     json::string_or(*vmm, "version") + " (" +
+                                                     json::string_or(*vmm, "path") + ")"));
   if (const auto* accelerator = json::object_or_null(report, "accelerator")) {
     std::string name = json::string_or(*accelerator, "name"), reason = json::string_or(*accelerator, "reason");
-    bool emulated = json::bool_or(*accelerator, "emulated", false);
-    findings.push_back({plugin.id + " accelerator", !emulated, name + (reason.empty() ? "" : ": " + reason),
-                        emulated ? "guests run in software emulation, many times slower" : "", ""});
+    const bool emulated = json::bool_or(*accelerator, "emulated", false), none = name == no_accelerator;
+    const std::string detail = name + (reason.empty() ? "" : ": " + reason);
+    if (none || emulated)
+      findings.push_back(missing(
+          plugin.id + " accelerator", detail,
+          none ? plugin.id + " runs no machine here" : "guests run in software emulation, many times slower", ""));
+    else
+      findings.push_back(found(plugin.id + " accelerator", detail));
   }
 }
 
@@ -71,6 +83,8 @@ void read_report(const PluginInfo& plugin, const json::Document& report, std::ve
 Result<std::vector<Finding>> examine_host(const Workspace& workspace, Operation& operation) {
   PhaseClock clock(operation);
   std::vector<Finding> findings;
+  std::vector<std::size_t> not_installed;  // backends without their hypervisor, by their place in findings
+  bool a_backend_works = false;
   clock.begin("programs");
   findings.push_back(examine_space(workspace.home.path()));
   findings.push_back(examine_program("qemu-img", "images cannot be imported or made", "apt install qemu-utils"));
@@ -79,11 +93,11 @@ Result<std::vector<Finding>> examine_host(const Workspace& workspace, Operation&
   for (const auto& plugin : plugins) {
     std::string kind = kind_of(plugin);
     if (!plugin.error.empty()) {
-      findings.push_back({"plugin " + (plugin.id.empty() ? plugin.path : plugin.id), false, plugin.error,
-                          "it is not used", plugin.hint});
+      findings.push_back(missing("plugin " + (plugin.id.empty() ? plugin.path : plugin.id), plugin.error,
+                                 "it is not used", plugin.hint));
       continue;
     }
-    findings.push_back({kind + " " + plugin.id, true, plugin.version + ", " + plugin.path, "", ""});
+    findings.push_back(found(kind + " " + plugin.id, plugin.version + ", " + plugin.path));
     if (method_of(kind).empty()) continue;
     clock.begin(plugin.id);
     auto client = HostClient::start_private(workspace.plugin_host, {plugin.path}, workspace.home.path());
@@ -92,14 +106,21 @@ Result<std::vector<Finding>> examine_host(const Workspace& workspace, Operation&
     auto report = client->call(method_of(kind), params, probe_limit, operation);
     if (report) {
       read_report(plugin, *report, findings);
+      a_backend_works |= kind == "backend" && accelerator_of(*report) != no_accelerator;
       if (kind == "image-store") read_needs(plugin, *report, findings);
     } else {
-      findings.back().ok = false;
-      findings.back().detail = report.error().message;
-      findings.back().consequence = kind + " " + plugin.id + " cannot be used";
-      findings.back().remedy = report.error().hint;
+      if (kind == "backend" && report.error().kind == ErrorKind::unavailable)
+        not_installed.push_back(findings.size() - 1);
+      findings.back() = missing(kind + " " + plugin.id, report.error().message,
+                                kind + " " + plugin.id + " cannot be used", report.error().hint);
     }
   }
+  // Nobody needs every hypervisor there is.
+  for (const std::size_t index : not_installed)
+    if (a_backend_works) {
+      findings[index].optional = true;
+      findings[index].consequence.clear();
+    }
   return findings;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // launch: check, stage, publish, start. A launch that fails or is killed leaves nothing.
+#include "host/ask_plugin.hpp"
 #include "image/bring_image.hpp"
 #include "instance/collect.hpp"
 #include "instance/identifier.hpp"
@@ -39,8 +40,25 @@ Result<void> check_request(const LaunchRequest& request) {
   return {};
 }
 
-// The backend asked for, or the only one there is.
-Result<std::string> choose_backend(const Workspace& workspace, const std::string& asked) {
+// Those of the backends that can run machines on this host. One whose hypervisor is not installed says so at once; one
+// that has no accelerator here has found out before, mostly.
+std::vector<std::string> usable_ids(const Workspace& workspace, const std::vector<PluginInfo>& backends,
+                                    Operation& operation) {
+  constexpr milliseconds limit{60000};  // may probe an accelerator
+  // About a machine, though nothing is known of it yet: what a launch has no time for is left out of the answer.
+  auto request = json::make_object();
+  json::set_value(request, request, "machine", json::Value(rapidjson::kObjectType));
+  std::vector<std::string> ids;
+  for (const auto& backend : backends) {
+    const auto report = ask_plugin(workspace.plugin_host, backend, "backend.capabilities", request, limit, operation,
+                                   workspace.home.path());
+    if (report && accelerator_of(*report) != no_accelerator) ids.push_back(backend.id);
+  }
+  return ids;
+}
+
+// The backend asked for, or the only one that can be used here.
+Result<std::string> choose_backend(const Workspace& workspace, const std::string& asked, Operation& operation) {
   if (!asked.empty()) {
     ANYVISOR_TRY(auto plugin, workspace.plugins.find(asked, "backend"));
     return plugin.id;
@@ -49,8 +67,12 @@ Result<std::string> choose_backend(const Workspace& workspace, const std::string
   if (backends.size() == 1) return backends.front().id;
   if (backends.empty())
     return fail(ErrorKind::unavailable, "there is no backend to run a machine with", "see 'anyvisor plugins list'");
+  const auto usable = usable_ids(workspace, backends, operation);
+  if (usable.size() == 1) return usable.front();
+  if (usable.empty())
+    return fail(ErrorKind::unavailable, "no backend can run a machine on this host", "see 'anyvisor doctor'");
   std::string list;
-  for (const auto& backend : backends) list += (list.empty() ? "" : ", ") + backend.id;
+  for (const auto& id : usable) list += (list.empty() ? "" : ", ") + id;
   return fail(ErrorKind::invalid_argument, "there are several backends: " + list, "choose one with --backend",
               "/backend");
 }
@@ -144,7 +166,7 @@ Result<std::string> launch(const Workspace& workspace, const LaunchRequest& requ
   InstanceRecord record;
   record.name = request.name;
   // What can be refused now is refused before minutes go into bringing an image.
-  ANYVISOR_TRY(record.backend, choose_backend(workspace, request.backend));
+  ANYVISOR_TRY(record.backend, choose_backend(workspace, request.backend, clock.operation()));
   if (!record.name.empty()) ANYVISOR_CHECK(check_name_is_free(workspace, record.name));
   ANYVISOR_TRY(ImageRecord image, bring_image(workspace, request.image, clock));
   if (request.disk != 0 && request.disk < image.virtual_size)

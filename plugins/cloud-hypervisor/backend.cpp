@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+#include "backend.hpp"
+
+#include "accelerator.hpp"
+#include "capability_report.hpp"
+#include "landlock.hpp"
+#include "machine.hpp"
+#include "machine_document.hpp"
+
+namespace anyvisor::cloud_hypervisor {
+
+CloudHypervisorBackend::CloudHypervisorBackend(sdk::Host host, const sdk::Context&, std::string_view settings)
+    : host_(host), settings_(parse_settings(settings)) {}
+
+std::string CloudHypervisorBackend::capabilities(const sdk::Context& context, std::string_view request) {
+  parse_object(request, "the request");
+  HostFacts facts;
+  facts.binary = find_binary(settings_.binary);
+  facts.version = query_version(host_, context, facts.binary);
+  facts.kvm = examine_kvm(host_, context, settings_, facts.binary);
+  facts.landlock = landlock_version();
+  return json::render(make_capability_report(settings_, facts));
+}
+
+std::unique_ptr<sdk::Machine> CloudHypervisorBackend::attach(const sdk::Context&, std::string_view machine_document) {
+  return std::make_unique<CloudHypervisorMachine>(host_, settings_, parse_machine(machine_document));
+}
+
+}  // namespace anyvisor::cloud_hypervisor

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// What works, and why the rest does not: capability-report.schema.json.
+#pragma once
+
+#include <anyvisor/json.hpp>
+#include <kvm_probe.hpp>
+
+#include "settings.hpp"
+#include "version.hpp"
+
+namespace anyvisor::cloud_hypervisor {
+
+struct HostFacts {
+  Binary binary;
+  Version version;
+  sdk::KvmAnswer kvm;
+  int landlock = 0;  // the kernel's version of it
+};
+
+// [any thread]
+json::Document make_capability_report(const Settings& settings, const HostFacts& facts);
+
+}  // namespace anyvisor::cloud_hypervisor
