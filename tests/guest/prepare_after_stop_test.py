@@ -68,7 +68,7 @@ def settings_are_read_and_checked():
         home.run("set", "--global", KEY + "=on")
         check(home.run("get", "--global", KEY).out == "true\n", "as set")
         shown = home.json("get", "--global")["settings"]
-        check([(each["key"], each["value"], each["default"]) for each in shown] == [(KEY, "true", "false")], f"{shown}")
+        check((KEY, "true", "false") in [(each["key"], each["value"], each["default"]) for each in shown], f"{shown}")
         with open(path, encoding="utf-8") as file:
             check(json.load(file) == {"schema": 1, KEY: True}, "settings.json")
         home.run("set", "--global", KEY + "=")
@@ -77,16 +77,16 @@ def settings_are_read_and_checked():
             result = home.run("set", "--global", KEY + "=true", *arguments, "--format", "json", ok=False)
             check(result.kind() == "invalid_argument" and all(word in result.err for word in words), str(result))
             check(home.run("get", "--global", KEY).out == "false\n", "half of the changes were made")
+        home.import_tiny(disk=True)
+        home.launch("web")
         for text, words in (('{"clone.prepare_after_stpo": true}', ["clone.prepare_after_stpo", KEY, "settings.json"]),
-                            (f'{{"{KEY}": "often"}}', [KEY, "true nor false"]), ("{", ["settings.json"])):
+                            (f'{{"{KEY}": "often"}}', [KEY, "true or false"]), ("{", ["settings.json"])):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
             for command in (["get", "--global"], ["set", "--global", KEY + "=true"]):
                 result = home.run(*command, "--format", "json", ok=False)
                 check(result.kind() == "invalid_argument" and all(word in result.err for word in words), str(result))
         # A machine can be stopped all the same.
-        home.import_tiny(disk=True)
-        home.launch("web")
         result = home.run("stop", "web", "--force")
         check("nothing was prepared" in result.err and home.info("web")["state"] == "Stopped", str(result))
 
