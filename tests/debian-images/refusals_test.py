@@ -15,7 +15,7 @@ from harness.suite import Skip, check  # noqa: E402
 
 def refused(home, code, kind, message, hint, env):
     """Launch and import say the same; once for people, once for programs."""
-    result = home.run("launch", "debian:bookworm", env=env, ok=False, limit=60)
+    result = home.run("launch", "debian:bookworm", "--backend", "qemu", env=env, ok=False, limit=60)
     lines = result.err.strip().splitlines()
     check(result.code == code and len(lines) <= 3, f"more than three lines, or not exit code {code}: {result}")
     check(message in lines[0] and any(line.startswith("hint: ") and hint in line for line in lines), str(result))
