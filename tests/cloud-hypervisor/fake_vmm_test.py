@@ -263,9 +263,9 @@ def from_the_command_line():
             done = subprocess.run([STAGE / "bin/anyvisor", "--home", f"{folder}/home", *arguments, "--format", "json"],
                                   env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
             if fails:
-                check(f'"kind":"{fails}"' in done.stderr, f"{arguments}: not {fails}, but {done.stdout} {done.stderr}")
+                check(done.returncode and f'"kind":"{fails}"' in done.stderr, f"{arguments}: not {fails}, but {done.stdout} {done.stderr}")
                 return done.stderr
-            check('{"error"' not in done.stderr, f"{arguments}: {done.stderr}")  # the harness reaps, and has the exit status
+            check(not done.returncode, f"{arguments}: exit code {done.returncode}: {done.stderr}")
             return done.stdout
 
         def counted():

@@ -5,6 +5,7 @@
 import fcntl
 import os
 import struct
+import subprocess
 import sys
 import tempfile
 
@@ -54,6 +55,18 @@ def orphans_are_found_and_reaped():
     check(processes.until(lambda: not processes.descendants(), 5), "the orphan was not reaped")
 
 
+def exit_codes_are_the_tests_own():
+    """Output is read to its end before a child is waited for: long enough for a reaper to take the exit code away."""
+    for _ in range(200):
+        done = subprocess.run(["sh", "-c", "(exit 0) & exit 3"], capture_output=True, check=False)
+        check(done.returncode == 3, f"exit code {done.returncode}")
+    left = subprocess.Popen(["sleep", "0.1"])  # nobody waits for it: it must not keep others from being reaped
+    check(processes.until(lambda: processes.state_of(left.pid) == "Z", 5), "it did not end")
+    processes.start(["sh", "-c", "(setsid sleep 0.2 &)"]).wait(5)
+    check(processes.until(lambda: len(processes.descendants()) == 1, 5), "the orphan was not reaped")
+    check(left.wait(0) == 0, f"exit code {left.returncode}")
+
+
 def points_are_recorded_and_stopped_at():
     with tempfile.TemporaryDirectory() as folder:
         log, report = os.path.join(folder, "log"), os.path.join(folder, "report")
@@ -94,5 +107,5 @@ def holes_in_the_console_are_seen():
 
 
 if __name__ == "__main__":
-    suite.main(orphans_are_found_and_reaped, points_are_recorded_and_stopped_at, held_locks_are_seen,
+    suite.main(orphans_are_found_and_reaped, exit_codes_are_the_tests_own, points_are_recorded_and_stopped_at, held_locks_are_seen,
                holes_in_the_console_are_seen)

@@ -2,7 +2,8 @@
 """Processes of a test, by kinship.
 
 become_subreaper() makes this process the parent of every orphan below it, and a thread reaps them as init would: so every
-program that a test started, directly or not, is a descendant until it ends.
+program that a test started, directly or not, is a descendant until it ends. What a subprocess.Popen of the test waits for
+is left to it: a Popen whose child somebody else has reaped takes the exit code for 0.
 """
 
 import ctypes
@@ -11,11 +12,13 @@ import signal
 import subprocess
 import threading
 import time
+import weakref
 
 PR_SET_CHILD_SUBREAPER = 36
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _own = {}  # pid -> Child, those started by start()
+_waited_for = weakref.WeakValueDictionary()  # pid -> the Popen that waits for it
 _started = False
 _reaping = threading.Event()
 
@@ -45,8 +48,35 @@ def become_subreaper():
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     _started = True
+    _note_popens()
     _reaping.set()
     threading.Thread(target=_reap, daemon=True).start()
+
+
+def _note_popens():
+    """From now on every Popen is written down before its child can be reaped."""
+    begin = subprocess.Popen.__init__
+
+    def begin_and_note(popen, *arguments, **options):
+        with _lock:
+            begin(popen, *arguments, **options)
+            _waited_for[popen.pid] = popen
+
+    subprocess.Popen.__init__ = begin_and_note
+
+
+def _is_waited_for(pid):
+    popen = _waited_for.get(pid)
+    return popen is not None and popen.returncode is None
+
+
+def _ended_children():
+    """Those that no one has waited for yet, the first and those that it hides."""
+    seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+    if not _is_waited_for(seen.si_pid):
+        return [seen.si_pid]
+    time.sleep(0.002)  # its Popen's turn
+    return [pid for pid, process in all_processes().items() if process.parent == os.getpid() and process.state == "Z"]
 
 
 def _reap():
@@ -57,17 +87,19 @@ def _reap():
             time.sleep(0.005)
             continue
         try:
-            # Seen first and collected under the lock: start() holds it until it has written down whose pid this is.
-            seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            # Seen first and collected under the lock: who starts a process holds it until it has written down whose pid this is.
+            ended = _ended_children()
         except ChildProcessError:
             time.sleep(0.002)
             continue
-        if _reaping.is_set():
-            _collect(seen.si_pid)
+        for pid in ended if _reaping.is_set() else ():
+            _collect(pid)
 
 
 def _collect(pid):
     with _lock:
+        if _is_waited_for(pid):
+            return
         try:
             ended, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
