@@ -114,7 +114,8 @@ Result<Comparison> compare(const std::string& name, const json::Value& candidate
                            milliseconds limit, Clock::time_point deadline, int cancel_fd) {
   ANYVISOR_TRY(Trial compared, try_it(baseline, limit * baseline_patience, deadline, cancel_fd));
   const auto following = milliseconds(static_cast<std::int64_t>(compared.milliseconds_taken * slowest_useful) + 1);
-  const bool slow_host = compared.ran && following > limit;
+  // Emulation that has not finished has been slow at least for so long.
+  const bool slow_host = (compared.ran || compared.out_of_time) && following > limit;
   ANYVISOR_TRY(Trial tried, try_it(candidate, slow_host ? following : limit, deadline, cancel_fd));
   if (!tried.ran)
     return Comparison{false, name + " does not run a 64-bit guest here (" + tried.problem + ")",

@@ -100,6 +100,12 @@ TEST_F(AcceleratorProbe, OnASlowHostTheLimitFollowsTheBaseline) {
   EXPECT_TRUE(json::bool_or(*answer, "usable", false)) << reason(answer);
 }
 
+TEST_F(AcceleratorProbe, OnAHostWhereEmulationDoesNotFinishTheLimitFollowsWhatItHasTaken) {
+  auto answer = probe("sleep 0.5; echo GUEST", "sleep 100", 100);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_TRUE(json::bool_or(*answer, "usable", false)) << reason(answer);
+}
+
 TEST_F(AcceleratorProbe, OnASlowHostOneHiccupDecidesNothing) {
   auto answer = probe("[ $(wc -l <" + home_ + "/runs) -gt 1 ] || sleep 5; echo GUEST", "sleep 0.5; echo GUEST", 200);
   ASSERT_TRUE(answer) << answer.error().message;
