@@ -119,7 +119,7 @@ def main():
             took, phases = launch(home, f"guest-{turn}")
             ours.append(took)
             plain = plain or PlainDebian(home, f"guest-{turn}")
-            home.run("delete", f"guest-{turn}", "--force")
+            home.run("delete", "--purge", f"guest-{turn}", "--force")
             bare.append(plain.time_to_command())
         print_row("Debian: plain QEMU to a command over ssh", bare)
         print_row("Debian: launch to a command over ssh", ours)

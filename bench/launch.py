@@ -40,14 +40,14 @@ def compare(home, image, count, target_ms):
         to_line, whole = launch_to_first_line(home, image, f"guest-{turn}")
         ours.append(to_line)
         returned.append(whole)
-        home.run("delete", f"guest-{turn}", "--force")
+        home.run("delete", "--purge", f"guest-{turn}", "--force")
         bare.append(plain.time_to_first_line())
     print_row(f"{image}: plain QEMU to the first line", bare)
     median = print_row(f"{image}: launch to the first line", ours)
     print_row(f"{image}: launch to its return", returned)
     target = f" (target: at most {target_ms} ms)" if target_ms else ""
     print(f"{image}: difference of the medians {median - statistics.median(bare) * 1000:.1f} ms{target}", flush=True)
-    home.run("delete", "model", "--force")
+    home.run("delete", "--purge", "model", "--force")
 
 
 def main():

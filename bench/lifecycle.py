@@ -24,7 +24,7 @@ def one_life(home, turn):
     home.run("stop", name, "--force")
     home.run("start", name)
     wait_for_counter(home, name)
-    home.run("delete", name, "--force")
+    home.run("delete", "--purge", name, "--force")
     elapsed = time.monotonic() - begin
     home.run("image", "remove", image)
     return elapsed

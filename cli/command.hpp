@@ -19,7 +19,7 @@ struct Option {
 };
 
 struct Command {
-  const char* group;      // heading in the overview
+  const char* group;      // heading in the overview; "": not shown, other programs call it
   const char* name;       // one word, or two: "image import"
   const char* alias;      // another name for it, or nullptr
   const char* arguments;  // as in the synopsis: "NAME..."

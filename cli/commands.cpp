@@ -10,10 +10,12 @@
 namespace anyvisor::cli {
 
 extern const Command launch_command, clone_command, prepare_command, compact_command, list_command, info_command,
-    start_command, stop_command, pause_command, resume_command, standby_command, restore_command, delete_command,
-    wait_command, exec_command, shell_command, copy_command, logs_command, identity_list_command, image_import_command,
-    image_list_command, image_info_command, image_remove_command, plugins_list_command, plugins_info_command,
-    plugins_check_command, get_command, set_command, doctor_command, version_command;
+    start_command, stop_command, restart_command, pause_command, resume_command, standby_command, restore_command,
+    delete_command, recover_command, purge_command, rename_command, resolve_command, wait_command, exec_command,
+    shell_command, copy_command, logs_command, identity_list_command, image_import_command, image_list_command,
+    image_info_command, image_remove_command, plugins_list_command, plugins_info_command, plugins_check_command,
+    get_command, set_command, doctor_command, prune_command, completion_command, complete_command, manual_command,
+    version_command;
 
 namespace {
 
@@ -26,11 +28,18 @@ constexpr std::array table{
     &info_command,           //
     &start_command,          //
     &stop_command,           //
+    &restart_command,        //
     &pause_command,          //
     &resume_command,         //
     &standby_command,        //
     &restore_command,        //
     &delete_command,         //
+    &recover_command,        //
+    &purge_command,          //
+    &rename_command,         //
+    &get_command,            //
+    &set_command,            //
+    &resolve_command,        //
     &wait_command,           //
     &exec_command,           //
     &shell_command,          //
@@ -44,17 +53,20 @@ constexpr std::array table{
     &plugins_list_command,   //
     &plugins_info_command,   //
     &plugins_check_command,  //
-    &get_command,            //
-    &set_command,            //
     &doctor_command,         //
+    &prune_command,          //
+    &completion_command,     //
+    &complete_command,       //
+    &manual_command,         //
     &version_command,        //
 };
 
 constexpr std::array globals{
     Option{"home", 0, "DIR", "The folder that holds everything (default: $ANYVISOR_HOME, else the user's data folder)"},
-    Option{"format", 0, "table|json", "How to answer; see docs/json-output.md"},
+    Option{"format", 0, "table|json|csv|yaml", "How to answer; see docs/json-output.md"},
     Option{"explain", 0, nullptr, "Afterwards, tell the phases of the operation and their times"},
     Option{"quiet", 'q', nullptr, "No progress and no words about success"},
+    Option{"verbose", 'v', nullptr, "Tell each phase as it begins, and of a failure every cause"},
     Option{"help", 'h', nullptr, "Explain the command"},
 };
 
@@ -108,6 +120,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 std::string_view nearest_command(std::string_view word) {
   std::vector<std::string_view> names;
   for (const Command* command : table) {
+    if (!*command->group) continue;
     names.emplace_back(command->name);
     if (command->alias) names.emplace_back(command->alias);
   }

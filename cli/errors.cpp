@@ -68,7 +68,7 @@ std::string exit_code_overview() {
   return text + ", 130 interrupted";
 }
 
-int report(const Error& error, bool json, int code) {
+int report(const Error& error, bool json, int code, bool verbose) {
   // Cancelled by a signal: as a shell expects it.
   const int number = error.kind == ErrorKind::cancelled ? interrupted_by() : 0;
   if (code == 0) code = number != 0 ? 128 + number : exit_code(error.kind);
@@ -78,8 +78,12 @@ int report(const Error& error, bool json, int code) {
     return code;
   }
   std::string text = "error: " + one_line(error.message) + "\n";
-  if (error.cause && error.message.find(error.cause->message) == std::string::npos)
+  if (verbose) {
+    for (const Error* cause = error.cause.get(); cause; cause = cause->cause.get())
+      text += "because: " + one_line(cause->message) + " (" + std::string(kind_name(cause->kind)) + ")\n";
+  } else if (error.cause && error.message.find(error.cause->message) == std::string::npos) {
     text += "because: " + one_line(error.cause->message) + "\n";
+  }
   if (!error.hint.empty()) text += "hint: " + one_line(error.hint) + "\n";
   std::fputs(text.c_str(), stderr);
   return code;

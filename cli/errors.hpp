@@ -42,8 +42,8 @@ int exit_code(ErrorKind kind);
 std::string exit_code_overview();
 
 // To stderr: at most three lines, or one JSON object. report() returns the exit code: `code`, or when that is 0 the one
-// of the error.
-int report(const Error& error, bool json, int code = 0);
+// of the error. `verbose`: with all causes, one line each.
+int report(const Error& error, bool json, int code = 0, bool verbose = false);
 int report(const UsageError& error, bool json, int code = 0);
 // "warning: ..." to stderr; nothing with --format json, where the document itself says it.
 void warn(const std::string& message, bool json);

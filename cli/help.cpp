@@ -69,7 +69,8 @@ std::string overview(bool complete) {
   std::string text = "anyvisor: one interface over many hypervisors\n\nUsage: anyvisor COMMAND [OPTION]...\n";
   std::vector<std::string_view> groups;
   for (const Command* command : commands())
-    if (std::ranges::find(groups, command->group) == groups.end()) groups.emplace_back(command->group);
+    if (*command->group && std::ranges::find(groups, command->group) == groups.end())
+      groups.emplace_back(command->group);
   for (const auto group : groups) {
     std::vector<const Command*> list;
     for (const Command* command : commands())

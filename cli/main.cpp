@@ -73,6 +73,7 @@ const Command* take_command(std::vector<std::string>& words, std::size_t positio
 struct Reporting {
   bool json = false;
   int failure_code = 0;  // instead of the kind's; 0: the kind's
+  bool verbose = false;
 };
 
 int run(std::vector<std::string> words, Reporting& reporting) {
@@ -96,6 +97,7 @@ int run(std::vector<std::string> words, Reporting& reporting) {
   if (!command) return 0;
   reporting.failure_code = command->failure_code;
   const Arguments arguments(*command, words);
+  reporting.verbose = arguments.has("verbose");
   if (command->verbatim_after != 0) reporting.json = arguments.value("format") == "json";
   if (arguments.has("help")) {
     print(command_help(*command));
@@ -114,13 +116,13 @@ bool asks_for_json(const std::vector<std::string>& words) {
 }
 
 int guarded(const std::vector<std::string>& words) {
-  Reporting reporting{asks_for_json(words), 0};
+  Reporting reporting{asks_for_json(words)};
   try {
     return run(words, reporting);
   } catch (const UsageError& error) {
     return report(error, reporting.json, reporting.failure_code);
   } catch (const Failed& failed) {
-    return report(failed.error, reporting.json, reporting.failure_code);
+    return report(failed.error, reporting.json, reporting.failure_code, reporting.verbose);
   } catch (const std::exception& exception) {
     Error error;
     error.message = exception.what();

@@ -3,28 +3,32 @@
 
 #include <cstdio>
 
+#include "output/formats.hpp"
 #include "output/json.hpp"
 #include "output/table.hpp"
 #include "output/text.hpp"
 
 namespace anyvisor::cli {
 
-namespace {
-
-bool read_format(const Arguments& arguments) {
-  if (const std::string format = arguments.value("format"); format == "raw" || format == "qcow2")
-    throw UsageError("--format " + format + ": --format says how to answer, table or json",
+Session::Format Session::read_format(const Arguments& arguments) {
+  const std::string format = arguments.value("format", "table");
+  if (format == "raw" || format == "qcow2")
+    throw UsageError("--format " + format + ": --format says how to answer, table, json, csv or yaml",
                      "the format of a disk is --disk-format");
-  return arguments.choice("format", {"table", "json"}, "table") == "json";
+  arguments.choice("format", {"table", "json", "csv", "yaml"}, "table");
+  return format == "json"   ? Format::json
+         : format == "csv"  ? Format::csv
+         : format == "yaml" ? Format::yaml
+                            : Format::table;
 }
-
-}  // namespace
 
 Session::Session(const Arguments& arguments)
     : home_(arguments.value("home")),
-      json_(read_format(arguments)),
+      format_(read_format(arguments)),
       explain_(arguments.has("explain")),
-      quiet_(arguments.has("quiet")) {
+      quiet_(arguments.has("quiet")),
+      verbose_(arguments.has("verbose")) {
+  if (quiet_ && verbose_) throw UsageError("--quiet and --verbose contradict each other", "give one of the two");
   if (arguments.has("home") && home_.empty()) throw UsageError("--home needs a folder", "");
 }
 
@@ -37,12 +41,22 @@ Manager& Session::manager() {
   return *manager_;
 }
 
+void Session::answer(const std::string& json) const {
+  if (format_ == Format::json) {
+    print(json);
+    return;
+  }
+  json::Document document;
+  document.Parse(json.c_str());
+  print(format_ == Format::csv ? to_csv(document) : to_yaml(document));
+}
+
 void Session::print(std::string_view text) const {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
 void Session::tell(const std::string& sentence) const {
-  if (json_ || quiet_) return;
+  if (structured() || quiet_) return;
   print(one_line(sentence) + "\n");
   // In order with the messages on stderr, also when both go to one file.
   std::fflush(stdout);
@@ -56,15 +70,21 @@ int Session::for_each(const std::vector<std::string>& names,
     if (const int number = interrupted_by(); number != 0) return first == 0 ? 128 + number : first;
     auto result = each(name);
     if (!result) {
-      const int code = report(result.error(), json_);
+      const int code = report(result.error(), json(), 0, verbose_);
       if (first == 0) first = code;
     }
   }
   return first;
 }
 
+void Session::tell_phase(const std::string& title, const std::string& phase) {
+  if (phase == phase_) return;
+  phase_ = phase;
+  std::fputs((one_line(title) + ": " + one_line(phase) + "\n").c_str(), stderr);
+}
+
 void Session::explain(const std::string& title, const Operation& operation) const {
-  if (json_) {
+  if (json()) {
     json::Document document = json::make_object();
     json::Value explained(rapidjson::kObjectType);
     json::set(document, explained, "operation", valid_utf8(title));

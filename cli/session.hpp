@@ -20,13 +20,18 @@ class Session {
  public:
   explicit Session(const Arguments& arguments);
 
-  bool json() const { return json_; }
+  bool json() const { return format_ == Format::json; }
+  // A program reads the answer: json, csv or yaml.
+  bool structured() const { return format_ != Format::table; }
   bool quiet() const { return quiet_; }
   // Opened at the first use. Throws Failed.
   Manager& manager();
+  // The answer to a program, in its format: a JSON document of docs/json-output.md, which is what csv and yaml are made
+  // of.
+  void answer(const std::string& json) const;
   // To stdout.
   void print(std::string_view text) const;
-  // A sentence about a success, on stdout; not with --quiet and not with --format json.
+  // A sentence about a success, on stdout; not with --quiet and not for programs.
   void tell(const std::string& sentence) const;
 
   // Runs a long call of the manager with progress and Ctrl-C, and explains it afterwards when asked to.
@@ -36,10 +41,11 @@ class Session {
     Operation operation;
     auto result = [&] {
       const Interruptible interruptible;
-      Progress progress(title, !quiet_ && !json_);
+      Progress progress(title, !quiet_ && !verbose_ && !structured());
       operation.cancel_fd = interruptible.cancel_fd();
       operation.progress = [&](const std::string& phase, std::uint64_t done, std::uint64_t total) {
         progress.update(phase, done, total);
+        if (verbose_) tell_phase(title, phase);
       };
       return call(operation);
     }();
@@ -53,10 +59,16 @@ class Session {
                const std::function<Result<void>(const std::string&)>& each) const;
 
  private:
+  enum class Format { table, json, csv, yaml };
+  static Format read_format(const Arguments& arguments);
+  // On stderr, each time another one begins.
+  void tell_phase(const std::string& title, const std::string& phase);
   void explain(const std::string& title, const Operation& operation) const;
 
   std::string home_;
-  bool json_, explain_, quiet_;
+  Format format_;
+  bool explain_, quiet_, verbose_;
+  std::string phase_;  // last told
   std::optional<Manager> manager_;
 };
 

@@ -43,7 +43,7 @@ int show_plan(Session& session, const CloneRequest& request) {
   const auto changes = value_of(session.perform("looking into " + request.source, [&](Operation& operation) {
     return session.manager().plan_clone(request, operation);
   }));
-  if (session.json()) {
+  if (session.structured()) {
     json::Document document = json::make_object();
     json::Value list(rapidjson::kArrayType);
     for (const auto& change : changes) {
@@ -55,7 +55,7 @@ int show_plan(Session& session, const CloneRequest& request) {
       list.PushBack(item, document.GetAllocator());
     }
     json::set_value(document, document, "changes", std::move(list));
-    session.print(json::render_pretty(document));
+    session.answer(json::render_pretty(document));
     return 0;
   }
   if (changes.empty()) {
@@ -101,8 +101,8 @@ int run_clone(Session& session, const Arguments& arguments) {
     }
     made.push_back(std::move(*result));
   }
-  if (session.json() && !made.empty())
-    session.print(count == 1 ? json_text(made.front()) : json_list("instances", made));
+  if (session.structured() && !made.empty())
+    session.answer(count == 1 ? json_text(made.front()) : json_list("instances", made));
   return code;
 }
 
@@ -135,7 +135,7 @@ int run_compact(Session& session, const Arguments& arguments) {
 int run_identity_list(Session& session, const Arguments&) {
   const auto units = value_of(
       session.perform("asking", [&](Operation& operation) { return session.manager().identity_units(operation); }));
-  if (session.json()) {
+  if (session.structured()) {
     json::Document document = json::make_object();
     json::Value list(rapidjson::kArrayType);
     for (const auto& unit : units) {
@@ -145,7 +145,7 @@ int run_identity_list(Session& session, const Arguments&) {
       list.PushBack(item, document.GetAllocator());
     }
     json::set_value(document, document, "items", std::move(list));
-    session.print(json::render_pretty(document));
+    session.answer(json::render_pretty(document));
     return 0;
   }
   Table table({"ITEM", "WHAT IT IS"});

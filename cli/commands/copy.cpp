@@ -65,7 +65,7 @@ int run(Session& session, const Arguments& arguments) {
   for (const auto& word : words) request.sources.push_back(parse_place(word));
   // scp draws its own progress, in the foreground of a terminal.
   const bool draws =
-      !session.quiet() && !session.json() && ::isatty(STDERR_FILENO) && ::tcgetpgrp(STDERR_FILENO) == ::getpgrp();
+      !session.quiet() && !session.structured() && ::isatty(STDERR_FILENO) && ::tcgetpgrp(STDERR_FILENO) == ::getpgrp();
   if (draws) request.progress_fd = STDERR_FILENO;
   Manager& manager = session.manager();
   // No spinner of ours where scp draws.

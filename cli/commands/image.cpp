@@ -99,15 +99,15 @@ int run_import(Session& session, const Arguments& arguments) {
   const ImageInfo info =
       value_of(session.perform("importing " + file_name(request.disk.empty() ? request.kernel : request.disk),
                                [&](Operation& operation) { return manager.import_image(request, operation); }));
-  if (session.json()) session.print(json_text(info));
+  if (session.structured()) session.answer(json_text(info));
   session.tell("Imported " + info.name + (info.summary.empty() ? "" : ": " + info.summary));
   return 0;
 }
 
 int run_list(Session& session, const Arguments&) {
   const auto images = value_of(session.manager().images());
-  if (session.json()) {
-    session.print(json_list("images", images));
+  if (session.structured()) {
+    session.answer(json_list("images", images));
     return 0;
   }
   if (images.empty()) {
@@ -132,11 +132,11 @@ int run_info(Session& session, const Arguments& arguments) {
     found.push_back(std::move(*info));
     return {};
   });
-  if (session.json()) {
+  if (session.structured()) {
     if (arguments.positional().size() > 1)
-      session.print(json_list("images", found));
+      session.answer(json_list("images", found));
     else if (!found.empty())
-      session.print(json_text(found.front()));
+      session.answer(json_text(found.front()));
     return code;
   }
   for (const auto& info : found) session.print((&info == &found.front() ? "" : "\n") + describe_image(info));
@@ -154,10 +154,10 @@ int run_remove(Session& session, const Arguments& arguments) {
     removed.push_back(name);
     return {};
   });
-  if (session.json() && (code == 0 || !removed.empty())) {
+  if (session.structured() && (code == 0 || !removed.empty())) {
     json::Document document = json::make_object();
     json::set(document, document, "removed", removed);
-    session.print(json::render_pretty(document));
+    session.answer(json::render_pretty(document));
   }
   return code;
 }

@@ -79,7 +79,7 @@ std::string describe_instance(const InstanceInfo& info) {
   Fields fields{
       {"Name", info.name},
       {"Id", info.id},
-      {"State", with_reason(std::string(state_name(info.state)), info.state_reason)},
+      {"State", with_reason(shown_state(info), info.state_reason)},
       {"Problem", info.state_error},
       {"Unfinished", info.intent.empty() ? "" : info.intent + ": the next command finishes or undoes it"},
       {"In the background", info.job},
@@ -102,6 +102,7 @@ std::string describe_instance(const InstanceInfo& info) {
       {"Created", human_time(info.created)},
       {"Started", human_time(info.started)},
       {"Stopped", human_time(info.stopped)},
+      {"Deleted", human_time(info.deleted)},
       {"VMM ended with", exit_line(info)},
       {"Backend", info.backend},
       {"VMM", vmm_line(info)},
@@ -118,14 +119,17 @@ std::string describe_instance(const InstanceInfo& info) {
 int run(Session& session, const Arguments& arguments) {
   Manager& manager = session.manager();
   std::vector<InstanceInfo> found;
-  const int code = session.for_each(arguments.positional(), [&](const std::string& name) -> Result<void> {
+  std::vector<std::string> names = arguments.positional();
+  if (names.empty())
+    for (const auto& info : value_of(manager.list())) names.push_back(info.id);
+  const int code = session.for_each(names, [&](const std::string& name) -> Result<void> {
     auto info = manager.info(name);
     if (!info) return tl::unexpected<Error>(std::move(info).error());
     found.push_back(std::move(*info));
     return {};
   });
   print_instances_json(session, arguments.positional(), found);
-  if (!session.json())
+  if (!session.structured())
     for (const auto& info : found) session.print((&info == &found.front() ? "" : "\n") + describe_instance(info));
   return code;
 }
@@ -136,10 +140,10 @@ extern const Command info_command;
 constinit const Command info_command{"Instances",
                                      "info",
                                      nullptr,
-                                     "NAME...",
+                                     "[NAME...]",
                                      "Show everything about instances",
-                                     "NAME is a name, an id, or the beginning of an id.",
-                                     1,
+                                     "NAME is a name, an id, or the beginning of an id. Without NAME: all instances.",
+                                     0,
                                      std::numeric_limits<unsigned>::max(),
                                      {},
                                      run};

@@ -107,7 +107,7 @@ int run(Session& session, const Arguments& arguments) {
       S_ISREG(status.st_mode))
     result.error().hint = "that is a file: bring it first with: anyvisor image import " + request.image;
   const InstanceInfo info = value_of(std::move(result));
-  if (session.json()) session.print(json_text(info));
+  if (session.structured()) session.answer(json_text(info));
   const std::string ports = published_ports(info);
   session.tell("Launched " + info.name + (ports.empty() ? "" : ", " + ports));
   if (!info.warning.empty()) warn(info.warning, session.json());

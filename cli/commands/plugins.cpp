@@ -57,8 +57,8 @@ std::string describe_plugin(const PluginInfo& info) {
 
 int run_list(Session& session, const Arguments& arguments) {
   const auto plugins = value_of(session.manager().plugins(arguments.has("fresh")));
-  if (session.json()) {
-    session.print(json_list("plugins", plugins));
+  if (session.structured()) {
+    session.answer(json_list("plugins", plugins));
     return 0;
   }
   if (plugins.empty()) {
@@ -79,7 +79,7 @@ int run_info(Session& session, const Arguments& arguments) {
   const auto plugins = value_of(session.manager().plugins());
   for (const auto& info : plugins)
     if (info.id == id || info.path == id || file_name(info.path) == id) {
-      session.print(session.json() ? json_text(info) : describe_plugin(info));
+      session.structured() ? session.answer(json_text(info)) : session.print(describe_plugin(info));
       return 0;
     }
   Error error;
@@ -100,7 +100,7 @@ int run_check(Session& session, const Arguments& arguments) {
     error.hint = info.hint;
     throw Failed(std::move(error));
   }
-  session.print(session.json() ? json_text(info) : describe_plugin(info));
+  session.structured() ? session.answer(json_text(info)) : session.print(describe_plugin(info));
   session.tell("It can be loaded.");
   return 0;
 }

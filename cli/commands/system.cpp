@@ -16,8 +16,8 @@ int run_doctor(Session& session, const Arguments&) {
   Manager& manager = session.manager();
   const auto findings = value_of(
       session.perform("looking at this machine", [&](Operation& operation) { return manager.doctor(operation); }));
-  if (session.json()) {
-    session.print(json_list("findings", findings));
+  if (session.structured()) {
+    session.answer(json_list("findings", findings));
     return 0;
   }
   std::size_t width = 0, notes = 0;
@@ -41,10 +41,10 @@ int run_doctor(Session& session, const Arguments&) {
 }
 
 int run_version(Session& session, const Arguments&) {
-  if (session.json()) {
+  if (session.structured()) {
     json::Document document = json::make_object();
     json::set(document, document, "version", version());
-    session.print(json::render_pretty(document));
+    session.answer(json::render_pretty(document));
   } else {
     session.print("anyvisor " + std::string(version()) + "\n");
   }

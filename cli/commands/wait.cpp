@@ -61,12 +61,12 @@ int run(Session& session, const Arguments& arguments) {
   const auto done = value_of(session.perform(
       "waiting for " + name, [&](Operation& operation) { return manager.wait(name, request, operation); }));
   if (!done.warning.empty()) warn(done.warning, session.json());
-  if (session.json()) {
+  if (session.structured()) {
     json::Document document = json::make_object();
     json::set(document, document, "instance", name);
     json::set(document, document, "condition", condition);
     json::set(document, document, "warning", done.warning);
-    session.print(json::render_pretty(document));
+    session.answer(json::render_pretty(document));
   }
   return 0;
 }

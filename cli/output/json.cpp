@@ -68,6 +68,7 @@ json::Value to_json(json::Document& document, const InstanceInfo& info) {
       {"created", info.created},
       {"started", info.started},
       {"stopped", info.stopped},
+      {"deleted", info.deleted},
       {"saved", info.saved},
       {"restored", info.restored},
       {"vmm_name", info.vmm_name},
@@ -94,6 +95,7 @@ json::Value to_json(json::Document& document, const InstanceInfo& info) {
   json::set(document, object, "state", state_name(info.state));
   for (const auto& [name, text] : texts) set_text(document, object, name, text);
   json::set(document, object, "forced", info.forced);
+  json::set(document, object, "already", info.already);
   json::set(document, object, "cpus", info.cpus);
   json::set(document, object, "memory", std::uint64_t{info.memory});
   json::set(document, object, "disk", std::uint64_t{info.disk});
@@ -161,6 +163,15 @@ json::Value to_json(json::Document& document, const PluginInfo& info) {
     set_text(document, error, "hint", info.hint);
     json::set_value(document, object, "error", std::move(error));
   }
+  return object;
+}
+
+json::Value to_json(json::Document& document, const Leftover& leftover) {
+  json::Value object(rapidjson::kObjectType);
+  set_text(document, object, "kind", leftover.kind);
+  set_text(document, object, "name", leftover.name);
+  set_text(document, object, "path", leftover.path);
+  json::set(document, object, "size", std::uint64_t{leftover.size});
   return object;
 }
 

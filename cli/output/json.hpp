@@ -12,6 +12,7 @@ json::Value to_json(json::Document& document, const InstanceInfo& info);
 json::Value to_json(json::Document& document, const ImageInfo& info);
 json::Value to_json(json::Document& document, const PluginInfo& info);
 json::Value to_json(json::Document& document, const Finding& finding);
+json::Value to_json(json::Document& document, const Leftover& leftover);
 json::Value to_json(json::Document& document, const std::vector<Phase>& phases);
 
 // One thing as an object of its own, indented, with a newline.

@@ -25,6 +25,19 @@ std::string library_folder() {
   return path.substr(0, path.rfind('/'));
 }
 
+// Before an instance is changed. A home folder that is not there has none, and is not made for the question.
+Result<void> check_there(const Workspace& workspace, const std::string& instance) {
+  if (workspace.home.is_there()) return workspace.home.make();
+  auto found = find_instance(workspace, instance);
+  if (!found) return tl::unexpected<Error>(std::move(found).error());
+  return {};
+}
+
+InstanceInfo with_already(InstanceInfo info, bool already) {
+  info.already = already;
+  return info;
+}
+
 }  // namespace
 
 struct Manager::State_ {
@@ -43,7 +56,7 @@ Manager& Manager::operator=(Manager&&) noexcept = default;
 Manager::~Manager() = default;
 
 Result<Manager> Manager::open(ManagerOptions options) {
-  ANYVISOR_TRY(Home home, Home::open(options.home));
+  ANYVISOR_TRY(Home home, Home::find(options.home));
   std::string folder = library_folder();
   if (options.plugin_host.empty()) options.plugin_host = folder + "/" ANYVISOR_LIBEXEC_FROM_LIB "/plugin-host";
   return Manager(
@@ -55,12 +68,14 @@ const std::string& Manager::home() const {
 }
 
 Result<InstanceInfo> Manager::launch(const LaunchRequest& request, Operation& operation) {
+  ANYVISOR_CHECK(state_->workspace.home.make());
   PhaseClock clock(operation);
   ANYVISOR_TRY(std::string id, anyvisor::launch(state_->workspace, request, clock));
   return wait_after(state_->workspace, id, "launched", request.wait, clock);
 }
 
 Result<InstanceInfo> Manager::clone(const CloneRequest& request, Operation& operation) {
+  ANYVISOR_CHECK(check_there(state_->workspace, request.source));
   PhaseClock clock(operation);
   ANYVISOR_TRY(std::string id, anyvisor::clone(state_->workspace, request, clock));
   clock.close();
@@ -71,16 +86,19 @@ Result<InstanceInfo> Manager::clone(const CloneRequest& request, Operation& oper
 }
 
 Result<std::vector<IdentityChange>> Manager::plan_clone(const CloneRequest& request, Operation& operation) {
+  ANYVISOR_CHECK(check_there(state_->workspace, request.source));
   PhaseClock clock(operation);
   return anyvisor::plan_clone(state_->workspace, request, clock);
 }
 
 Result<void> Manager::prepare(const std::string& instance, Operation& operation) {
+  ANYVISOR_CHECK(check_there(state_->workspace, instance));
   PhaseClock clock(operation);
   return anyvisor::prepare(state_->workspace, instance, clock);
 }
 
 Result<InstanceInfo> Manager::compact(const std::string& instance, Operation& operation) {
+  ANYVISOR_CHECK(check_there(state_->workspace, instance));
   PhaseClock clock(operation);
   ANYVISOR_TRY(std::string id, anyvisor::compact(state_->workspace, instance, clock));
   clock.close();
@@ -93,16 +111,18 @@ Result<std::vector<IdentityUnitInfo>> Manager::identity_units(Operation& operati
 
 Result<InstanceInfo> Manager::start(const std::string& instance, const StartRequest& request, Operation& operation) {
   PhaseClock clock(operation);
-  ANYVISOR_TRY(std::string id, anyvisor::start(state_->workspace, instance, request, clock));
-  return wait_after(state_->workspace, id, "started", request.wait, clock);
+  ANYVISOR_TRY(const Changed started, anyvisor::start(state_->workspace, instance, request, clock));
+  ANYVISOR_TRY(auto info, wait_after(state_->workspace, started.id, "started", request.wait, clock));
+  return with_already(std::move(info), started.already);
 }
 
 Result<InstanceInfo> Manager::standby(const std::string& instance, const StandbyRequest& request,
                                       Operation& operation) {
   PhaseClock clock(operation);
-  ANYVISOR_TRY(std::string id, anyvisor::standby(state_->workspace, instance, request, clock));
+  ANYVISOR_TRY(const Changed done, anyvisor::standby(state_->workspace, instance, request, clock));
   clock.close();
-  return anyvisor::info(state_->workspace, id);
+  ANYVISOR_TRY(auto info, anyvisor::info(state_->workspace, done.id));
+  return with_already(std::move(info), done.already);
 }
 
 Result<InstanceInfo> Manager::restore(const std::string& instance, const WaitRequest& wait, Operation& operation) {
@@ -113,16 +133,18 @@ Result<InstanceInfo> Manager::restore(const std::string& instance, const WaitReq
 
 Result<InstanceInfo> Manager::pause(const std::string& instance, Operation& operation) {
   PhaseClock clock(operation);
-  ANYVISOR_TRY(std::string id, anyvisor::pause(state_->workspace, instance, clock));
+  ANYVISOR_TRY(const Changed done, anyvisor::pause(state_->workspace, instance, clock));
   clock.close();
-  return anyvisor::info(state_->workspace, id);
+  ANYVISOR_TRY(auto info, anyvisor::info(state_->workspace, done.id));
+  return with_already(std::move(info), done.already);
 }
 
 Result<InstanceInfo> Manager::resume(const std::string& instance, Operation& operation) {
   PhaseClock clock(operation);
-  ANYVISOR_TRY(std::string id, anyvisor::resume(state_->workspace, instance, clock));
+  ANYVISOR_TRY(const Changed done, anyvisor::resume(state_->workspace, instance, clock));
   clock.close();
-  return anyvisor::info(state_->workspace, id);
+  ANYVISOR_TRY(auto info, anyvisor::info(state_->workspace, done.id));
+  return with_already(std::move(info), done.already);
 }
 
 Result<InstanceInfo> Manager::stop(const std::string& instance, const StopRequest& request, Operation& operation) {
@@ -131,6 +153,7 @@ Result<InstanceInfo> Manager::stop(const std::string& instance, const StopReques
   clock.close();
   ANYVISOR_TRY(auto info, anyvisor::info(state_->workspace, stopped.id));
   info.forced = stopped.forced;
+  info.already = stopped.already;
   info.warning = stopped.warning;
   if (auto warning = prepare_after_stop(state_->workspace, stopped.id); !warning.empty())
     info.warning += (info.warning.empty() ? "" : "; ") + warning;
@@ -142,6 +165,49 @@ Result<void> Manager::remove(const std::string& instance, const DeleteRequest& r
   return anyvisor::remove(state_->workspace, instance, request, clock);
 }
 
+Result<InstanceInfo> Manager::restart(const std::string& instance, const RestartRequest& request,
+                                      Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(const Stopped restarted, anyvisor::restart(state_->workspace, instance, request, clock));
+  ANYVISOR_TRY(auto info, wait_after(state_->workspace, restarted.id, "restarted", request.wait, clock));
+  info.forced = restarted.forced;
+  if (!restarted.warning.empty()) info.warning = restarted.warning + (info.warning.empty() ? "" : "; " + info.warning);
+  return info;
+}
+
+Result<InstanceInfo> Manager::recover(const std::string& instance, Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(const Changed done, anyvisor::undelete(state_->workspace, instance, clock));
+  clock.close();
+  ANYVISOR_TRY(auto info, anyvisor::info(state_->workspace, done.id));
+  return with_already(std::move(info), done.already);
+}
+
+Result<void> Manager::purge(const std::string& instance, Operation& operation) {
+  PhaseClock clock(operation);
+  return anyvisor::purge(state_->workspace, instance, clock);
+}
+
+Result<InstanceInfo> Manager::rename(const std::string& instance, const std::string& name, Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(const Changed done, anyvisor::rename(state_->workspace, instance, name, clock));
+  clock.close();
+  ANYVISOR_TRY(auto info, anyvisor::info(state_->workspace, done.id));
+  return with_already(std::move(info), done.already);
+}
+
+Result<InstanceInfo> Manager::change(const std::string& instance, const ChangeRequest& request, Operation& operation) {
+  PhaseClock clock(operation);
+  ANYVISOR_TRY(std::string id, anyvisor::change(state_->workspace, instance, request, clock));
+  clock.close();
+  return anyvisor::info(state_->workspace, id);
+}
+
+Result<std::vector<Leftover>> Manager::prune(const PruneRequest& request, Operation& operation) {
+  PhaseClock clock(operation);
+  return anyvisor::prune(state_->workspace, request, clock);
+}
+
 Result<std::vector<InstanceInfo>> Manager::list() {
   return anyvisor::list(state_->workspace);
 }
@@ -150,13 +216,15 @@ Result<InstanceInfo> Manager::info(const std::string& instance) {
   return anyvisor::info(state_->workspace, instance);
 }
 
-Result<std::string> Manager::console_log(const std::string& instance) {
+Result<std::string> Manager::log(const std::string& instance, LogSource source) {
   ANYVISOR_TRY(auto record, find_instance(state_->workspace, instance));
   // Rotated logs are bounded; this only stops a runaway file.
   constexpr std::size_t limit = 256u << 20;
+  const char* name = source == LogSource::vmm ? "vmm" : source == LogSource::anyvisor ? "anyvisor" : "console";
+  const std::string path = state_->workspace.home.instance(record.id) + "/logs/" + name + ".log";
   std::string text;
-  for (const char* name : {"/logs/console.log.1", "/logs/console.log"}) {
-    auto part = read_file(state_->workspace.home.instance(record.id) + name, limit);
+  for (const auto& file : {path + ".1", path}) {
+    auto part = read_file(file, limit);
     if (part)
       text += *part;
     else if (part.error().kind != ErrorKind::not_found)
@@ -179,6 +247,7 @@ Result<WaitResult> Manager::wait(const std::string& instance, const WaitRequest&
 }
 
 Result<ImageInfo> Manager::import_image(const ImportRequest& request, Operation& operation) {
+  ANYVISOR_CHECK(state_->workspace.home.make());
   PhaseClock clock(operation);
   return anyvisor::import_image(state_->workspace, request, clock);
 }
@@ -215,6 +284,7 @@ Result<std::vector<SettingInfo>> Manager::settings() {
 
 Result<void> Manager::change_settings(const std::vector<std::pair<std::string, std::string>>& changes) {
   constexpr std::chrono::milliseconds patience{10000};
+  ANYVISOR_CHECK(state_->workspace.home.make());
   ANYVISOR_TRY(const FileLock lock, FileLock::acquire(state_->workspace.home.names_lock(), FileLock::Mode::exclusive,
                                                       patience, "the home folder"));
   ANYVISOR_TRY(Settings settings, Settings::read(home()));

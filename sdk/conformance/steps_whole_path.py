@@ -54,7 +54,7 @@ class Cli:
         return found[0] if isinstance(found, list) else found
 
     def remove(self):
-        self("delete", "--force", NAME, check_exit=False)
+        self("delete", "--purge", "--force", NAME, check_exit=False)
 
 
 def command_line(subject):
@@ -77,7 +77,7 @@ def command_line(subject):
         cli("start", NAME)
         info = cli.info()
         check(info["state"] == "Running", f"started, and info says {info}")
-        cli("delete", "--force", NAME)
+        cli("delete", "--purge", "--force", NAME)
         check(not alive(info["vmm_pid"]), "delete leaves the VMM")
     except CommandFailed as failed:
         raise Failure(f"{failed.error}")

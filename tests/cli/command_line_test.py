@@ -19,7 +19,8 @@ REFUSED = [
     (["plugins", "frobnicate"], 1, 'there is no command "plugins frobnicate"'),
     (["--nope", "list"], 1, "there is no option --nope before a command"),
     (["list", "x"], 1, 'does not know what to do with "x"'),
-    (["list", "--format", "yaml"], 1, "use table or json"),
+    (["list", "--format", "xml"], 1, "use table, json, csv or yaml"),
+    (["list", "--quiet", "--verbose"], 1, "contradict each other"),
     (["list", "--format"], 1, "--format needs a value"),
     (["list", "--home="], 1, "--home needs a"),
     (["launch", "x", "--memory", "12Q"], 1, "--memory 12Q: not a size\nhint: use a number with K, M, G or T"),
@@ -51,6 +52,31 @@ REFUSED = [
     (["start", "x"], 3, 'instance "x" does not exist'),
     (["stop", "x"], 3, 'instance "x" does not exist'),
     (["delete", "x"], 3, 'instance "x" does not exist'),
+    (["delete"], 1, "needs NAME... or --all"),
+    (["delete", "x", "--all"], 1, '"x" is named besides'),
+    (["recover", "x"], 3, 'instance "x" does not exist'),
+    (["purge", "x"], 3, 'instance "x" does not exist'),
+    (["restart", "x"], 3, 'instance "x" does not exist'),
+    (["restart"], 1, "needs NAME... or --all"),
+    (["rename", "x"], 1, "needs NAME NEW-NAME"),
+    (["rename", "x", "y"], 3, 'instance "x" does not exist'),
+    (["rename", "x", "no name"], 6, "no name"),
+    (["resolve", "x"], 3, 'instance "x" does not exist'),
+    (["resolve", "x", "--port", "70000"], 1, "no port number"),
+    (["resolve", "x", "--udp"], 1, "--udp goes with --port"),
+    (["get"], 1, "or --global"),
+    (["get", "x"], 3, 'instance "x" does not exist'),
+    (["get", "x", "colour"], 1, "an instance has no property"),
+    (["set", "x"], 1, "or --global"),
+    (["set", "x", "cpus"], 1, "not of the form KEY=VALUE"),
+    (["set", "x", "cpus=0"], 1, "cpus=0: not a whole number"),
+    (["set", "x", "memory=much"], 1, "memory=much: not a size"),
+    (["set", "x", "name=y"], 1, "cannot be set"),
+    (["set", "x", "cpus=2"], 3, 'instance "x" does not exist'),
+    (["launch", "x", "--memory", "8000000G"], 11, "does not fit on this host, which has"),
+    (["completion", "tcsh"], 1, "use bash, zsh or fish"),
+    (["logs", "x", "--source", "host"], 3, 'instance "x" does not exist'),
+    (["logs", "x", "--tail", "-1"], 1, "not a whole number"),
     (["logs", "x"], 3, 'instance "x" does not exist'),
     (["copy", "x"], 1, "needs SOURCE..."),
     (["copy", "/etc/passwd", "/tmp/"], 6, "neither end of the copy is in a guest"),
@@ -189,6 +215,13 @@ def an_empty_home():
         check(home.json("list") == {"instances": []}, "list")
         check(home.json("image", "list") == {"images": []}, "image list")
         check(home.run("image").out == home.run("image", "list").out, "'image' alone lists")
+        check("no home folder" in home.run("list").out, "a home folder that is not there is not told of")
+        for arguments in (["doctor"], ["plugins", "list", "--fresh"], ["info"], ["purge"], ["prune"], ["get", "--global"]):
+            home.run(*arguments)
+        for arguments in (["start", "x"], ["clone", "x"], ["compact", "x"], ["prepare", "x"], ["image", "remove", "x"], ["delete", "x"]):
+            check(home.run(*arguments, ok=False).code == 3, f"{arguments}")
+        check(not os.path.exists(home.path), f"looking has made a home folder: {home.files(cache=True)}")
+        home.run("set", "--global", "clone.prepare_after_stop=true")
         check(os.stat(home.path).st_mode & 0o777 == 0o700, "the home folder is open to others")
 
 
@@ -196,7 +229,7 @@ def several_names():
     with Home() as home:
         result = home.run("info", "a", "b", "c", ok=False)
         check(result.code == 3 and result.err.count("does not exist") == 3, str(result))
-        result = home.run("delete", "a", "b", "--format", "json", ok=False)
+        result = home.run("delete", "--purge", "a", "b", "--format", "json", ok=False)
         check([json.loads(line)["error"]["kind"] for line in result.err.splitlines()] == ["not_found"] * 2, str(result))
 
 

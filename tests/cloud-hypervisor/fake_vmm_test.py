@@ -296,7 +296,7 @@ def from_the_command_line():
         anyvisor("resume", "one")
         counts_on()
         anyvisor("stop", "--force", "one")
-        anyvisor("delete", "one")
+        anyvisor("delete", "--purge", "one")
         check(not os.listdir(f"{folder}/home/instances"), "something is left")
         wrong = pathlib.Path(f"{folder}/orders.wrong")
         check(not wrong.exists(), "requests that are not of the API: " + (wrong.read_text() if wrong.exists() else ""))

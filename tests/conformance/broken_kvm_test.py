@@ -38,7 +38,7 @@ def broken_kvm_is_recognised_and_said():
         home.launch("guest")
         info = home.info("guest")
         check(info["accelerator"] == "tcg" and "kvm" in info["accelerator_reason"], f"info: {info}")
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         home.check_no_process_left()
 
 

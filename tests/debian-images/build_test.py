@@ -106,12 +106,12 @@ def killed_then_two_at_once():
         print(f"one build for two launches: {max(result.elapsed for result in results):.0f} s")
 
         # One of them is enough to see that what a plain user built boots; the other would only take its processor time.
-        home.run("delete", "--force", "two")
+        home.run("delete", "--purge", "--force", "two")
         home.run("wait", "one", "--for", "ssh", "--timeout", "280", limit=290)
         machine_id = home.run("exec", "one", "--", "cat", "/etc/machine-id", limit=60).out.strip()
         check(len(machine_id) == 32, f"machine-id: {machine_id}")
         print(f"the guest answers: machine-id {machine_id}")
-        home.run("delete", "--force", "one")
+        home.run("delete", "--purge", "--force", "one")
         home.check_no_process_left()
 
 

@@ -53,7 +53,7 @@ def check_as_before(home, before, names=(SOURCE,)):
     """As if the clone had never been asked for."""
     check(clones.bytes_of(home, SOURCE) == before, "the source's disk has changed")
     home.run("clone", SOURCE, "--identity", "none", "--name", "collects")
-    home.run("delete", "collects")
+    home.run("delete", "--purge", "collects")
     clones.check_everything(home)
     check(home.names() == sorted(names), f"names: {home.names()}")
     check(clones.bytes_of(home, SOURCE) == before, "the source's disk has changed")
@@ -118,14 +118,14 @@ def source_starts_changes_and_goes_meanwhile():
         clones.check_slots(home, "a", before)
         check(clones.bytes_of(home, SOURCE) == after, "what the source wrote meanwhile is lost")
         held = Held(home, "--name", "b", "--rerun-user-data")
-        home.run("delete", SOURCE)
+        home.run("delete", "--purge", SOURCE)
         check(held.go_on().code == 0, "the clone failed")
         clones.check_slots(home, "b", after)
         folder = home.folder(home.info("b"))
         check({"kernel", "seed.json", "user-data", "known_hosts"} <= set(os.listdir(folder)), f"files: {os.listdir(folder)}")
         home.run("start", "b")
         home.run("stop", "b", "--force")
-        home.run("delete", "a", "b")
+        home.run("delete", "--purge", "a", "b")
         clones.check_everything(home)
 
 
@@ -191,7 +191,7 @@ def disk_is_full():
                 check_as_before(home, before)
             else:
                 clones.check_slots(home, "full", before)
-                home.run("delete", "full")
+                home.run("delete", "--purge", "full")
                 clones.check_everything(home)
         print(f"  {failed} clones found no room")
         check(failed >= 5, "the disk was never full")
@@ -216,7 +216,7 @@ while time.time() < end:
     if run("clone", source, "--name", name, *(["--identity", "none"] if chance.random() < 0.5 else [])):
         mine.append(name)
     while len(mine) > chance.randrange(1, 5):
-        run("delete", mine.pop(chance.randrange(len(mine))))
+        run("delete", "--purge", mine.pop(chance.randrange(len(mine))))
 print(count, *mine)
 """
 

@@ -28,7 +28,7 @@ class OnSource:
         # The caches are full: what is recorded is what every run passes.
         clones.make_source(home, "warm-up")
         home.run("clone", "warm-up")
-        home.run("delete", "warm-up", "warm-up-clone1")
+        home.run("delete", "--purge", "warm-up", "warm-up-clone1")
         clones.make_source(home)
         home.saved = clones.Saved(home)
         home.source_bytes = clones.bytes_of(home, clones.SOURCE)
@@ -46,7 +46,7 @@ class OnSource:
         self.check_source(home)
         clones.check_everything(home)
         invariants.check_no_lock_stuck(home)
-        home.run("delete", NAME, ok=False)
+        home.run("delete", "--purge", NAME, ok=False)
         clones.check_everything(home)
         check(home.names() == [clones.SOURCE], f"names: {home.names()}")
         home.check_no_process_left()
@@ -124,7 +124,7 @@ class Compact(OnSource):
         super().prepare_home(home)
         for pattern in (7, 8):
             home.run("clone", clones.SOURCE, "--identity", "none", "--name", "gone")
-            home.run("delete", "gone")
+            home.run("delete", "--purge", "gone")
             clones.write_to(home, clones.SOURCE, pattern)
         home.saved = clones.Saved(home)
         home.source_bytes = clones.bytes_of(home, clones.SOURCE)

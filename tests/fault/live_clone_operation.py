@@ -50,7 +50,7 @@ class CloneLive(Operation):
         raw = shutil.copy(suite.program("ANYVISOR_DISK_GUEST"), os.path.join(home.base, "counting.raw"))
         home.run("image", "import", raw, "--name", IMAGE, "--firmware", "bios")
         home.run("launch", IMAGE, "--name", "warm-up", "--memory", "32M", "--network", "none")
-        home.run("delete", "warm-up", "--force")
+        home.run("delete", "--purge", "warm-up", "--force")
 
     def prepare(self, home, run):
         run("launch", IMAGE, "--name", NAME, "--memory", "32M", "--network", "none")
@@ -62,7 +62,7 @@ class CloneLive(Operation):
             home.run("start", NAME)
         wait_for_dots(home)
         if home.info(COPY):
-            home.run("delete", COPY)
+            home.run("delete", "--purge", COPY)
         before = dots(home)
         home.run(*self.arguments)
         held = number(home, COPY)
@@ -78,7 +78,7 @@ class CloneLive(Operation):
                 done = subprocess.run(["qemu-img", "check", "-q", os.path.join(home.path, "disks", file)], check=False)
                 # 3: clusters that nothing uses, which a QEMU that was killed at a write leaves; no data is wrong.
                 check(done.returncode in (0, 3), f"{file} is damaged")
-        home.run("delete", COPY)
+        home.run("delete", "--purge", COPY)
 
 
 OPERATIONS = {CloneLive.command: CloneLive}

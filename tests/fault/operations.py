@@ -4,8 +4,10 @@
 prepare(home, run): brings about what the operation starts from, by run(ARGUMENT...).
 """
 
+import json
 import os
 import shutil
+import subprocess
 
 from fault import invariants
 from harness import processes
@@ -70,7 +72,7 @@ class Operation:
         """With the image, and the caches filled: what is recorded is what every run passes."""
         home.import_tiny(IMAGE, disk=True)
         home.run(*launch_arguments("warm-up"))
-        home.run("delete", "warm-up", "--force")
+        home.run("delete", "--purge", "warm-up", "--force")
 
     def settle(self, home):
         """What must hold at once; then the operation again; then everything must be in order."""
@@ -81,7 +83,7 @@ class Operation:
         invariants.check_nothing_half_there(home)
         invariants.check_no_lock_stuck(home)
         invariants.check_no_zombie()
-        home.run("delete", NAME, "--force", ok=False)
+        home.run("delete", "--purge", NAME, "--force", ok=False)
         check_gone(home)
         invariants.check_nothing_half_there(home)
         home.check_no_process_left()
@@ -138,8 +140,26 @@ class StopGracefully(Stop):
 
 
 class Delete(Operation):
+    """Put away: what was deleted can be recovered, wherever the deletion was killed."""
+
     command = "delete"
     arguments = ["delete", NAME, "--force"]
+
+    def prepare(self, home, run):
+        run(*launch_arguments(NAME))
+
+    def repeat(self, home):
+        home.run(*self.arguments)
+        check_stopped(home)
+        check(home.info(NAME)["deleted"], f"not deleted: {home.info(NAME)}")
+        home.run("recover", NAME)
+        check_stopped(home)
+        check(not home.info(NAME)["deleted"], f"not recovered: {home.info(NAME)}")
+
+
+class DeletePurge(Operation):
+    command = "delete-purge"
+    arguments = ["delete", NAME, "--force", "--purge"]
 
     def prepare(self, home, run):
         run(*launch_arguments(NAME))
@@ -150,4 +170,74 @@ class Delete(Operation):
         check_gone(home)
 
 
-OPERATIONS = {operation.command: operation for operation in (Launch, Start, Stop, StopGracefully, Delete)}
+class OfDeleted(Operation):
+    needed = ("anyvisor",)  # nothing else runs
+
+    def prepare(self, home, run):
+        run(*launch_arguments(NAME))
+        run("delete", NAME, "--force")
+
+
+class Recover(OfDeleted):
+    command = "recover"
+    arguments = ["recover", NAME]
+
+    def repeat(self, home):
+        home.run(*self.arguments)
+        check_stopped(home)
+        check(not home.info(NAME)["deleted"], f"not recovered: {home.info(NAME)}")
+
+
+class Purge(OfDeleted):
+    command = "purge"
+    arguments = ["purge", NAME]
+
+    def repeat(self, home):
+        result = home.run(*self.arguments, "--format", "json", ok=False)
+        check(result.code == 0 or result.kind() == "not_found", str(result))
+        check_gone(home)
+
+
+class Rename(Operation):
+    command = "rename"
+    needed = ("anyvisor",)
+    arguments = ["rename", NAME, "other"]
+
+    def prepare(self, home, run):
+        run(*launch_arguments(NAME))
+        run("stop", NAME, "--force")
+
+    def repeat(self, home):
+        result = home.run(*self.arguments, "--format", "json", ok=False)
+        check(result.code == 0 or result.kind() == "not_found", str(result))  # it was renamed, and then killed
+        check(home.names() == ["other"], f"names: {home.names()}")
+        home.run("rename", "other", NAME)
+        check_stopped(home)
+
+
+class Set(Rename):
+    """Of everything that can be set: the disk in steps of its own."""
+
+    command = "set"
+    arguments = ["set", NAME, "cpus=2", "memory=48M", "disk=4M"]
+
+    def repeat(self, home):
+        home.run(*self.arguments)
+        check_stopped(home)
+        info = home.info(NAME)
+        check((info["cpus"], info["memory"], info["disk"]) == (2, 48 << 20, 4 << 20), f"not set: {info}")
+        check_size_of_disk(home, 4 << 20)
+        home.run("start", NAME)
+        check_running(home)
+
+
+def check_size_of_disk(home, size):
+    with open(os.path.join(home.folder(home.info(NAME)), "instance.json"), encoding="utf-8") as file:
+        disk = json.load(file)["disk"]
+    told = subprocess.run(["qemu-img", "info", "-U", "--output", "json", os.path.join(home.path, "disks", disk + ".qcow2")],
+                          check=True, capture_output=True)
+    check(json.loads(told.stdout)["virtual-size"] == size, f"its file: {told.stdout}")
+
+
+OPERATIONS = {operation.command: operation
+              for operation in (Launch, Start, Stop, StopGracefully, Delete, DeletePurge, Recover, Purge, Rename, Set)}

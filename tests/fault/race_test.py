@@ -39,12 +39,12 @@ def generated_names_at_once():
                                  ("VMMs", [info["vmm_pid"] for info in infos])):
                 check(len(set(values)) == AT_ONCE, f"{what} collide: {sorted(values)}")
             check_nothing_half_there(home)
-            succeed(home, [home.begin("delete", info["name"], "--force") for info in infos])
+            succeed(home, [home.begin("delete", "--purge", info["name"], "--force") for info in infos])
         observer.check()
         check(home.list() == [], f"not deleted: {home.list()}")
         home.check_no_process_left()
         home.run("launch", "with-disk", "--name", "last", "--memory", "16M", "--network", "none")
-        home.run("delete", "last", "--force")  # collects what a deletion had to leave to another one
+        home.run("delete", "--purge", "last", "--force")  # collects what a deletion had to leave to another one
         left = home.files() - before - {"names.lock", "disks.lock"}
         check(not left, f"files are left: {sorted(left)}")
         print(f"  {observer.answers} answers of list and info meanwhile")
@@ -62,7 +62,7 @@ def one_name_at_once():
             check(result.code == 0 or result.kind() in ("already_exists", "busy"), str(result))
         check(len(home.list()) == 1 and len(processes.vmms()) == 1, f"list: {home.list()}")
         check_nothing_half_there(home)
-        home.run("delete", "only", "--force")
+        home.run("delete", "--purge", "only", "--force")
         home.check_no_process_left()
 
 
@@ -80,7 +80,7 @@ def opposite_commands_at_once():
             for result in results:
                 check(result.code == 0 or result.kind() in ("not_found", "busy", "invalid_state"), str(result))
             check(results[-1].code == 0 or results[-1].kind() == "busy", f"delete: {results[-1]}")
-            home.run("delete", "guest", "--force", ok=False)
+            home.run("delete", "--purge", "guest", "--force", ok=False)
             check(home.list() == [], f"not deleted: {home.list()}")
             gone = processes.until(lambda: not processes.vmms(), seconds(3))
             check(gone, f"a VMM without an instance: {list(map(str, processes.vmms()))}")

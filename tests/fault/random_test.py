@@ -43,7 +43,7 @@ def random_moments():
             operation = make()
             operation.prepare(home, home.run)
             longest = home.run(*operation.arguments).elapsed
-            home.run("delete", operations.NAME, "--force", ok=False)
+            home.run("delete", "--purge", "--all", "--force", ok=False)
             for number in range(ROUNDS):
                 for kind in operation.victims:
                     try:

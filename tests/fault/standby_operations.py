@@ -67,7 +67,7 @@ class Sleeping(Operation):
         wait_for_count(home)
         home.run("standby", NAME)
         home.run("restore", NAME)
-        home.run("delete", NAME, "--force")
+        home.run("delete", "--purge", NAME, "--force")
 
     def prepare(self, home, run):
         run(*LAUNCH)
@@ -87,7 +87,7 @@ class Sleeping(Operation):
         invariants.check_listed_vmms(home)
         invariants.check_nothing_half_there(home)
         self.check_folder(home)
-        home.run("delete", NAME, "--force", ok=False)
+        home.run("delete", "--purge", NAME, "--force", ok=False)
         check_gone(home)
         home.check_no_process_left()
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Under strace: every durable change of launch, start, stop, standby, restore, delete, clone and prepare lies inside a durable step, and an instance is
+"""Under strace: every durable change of launch, start, stop, restart, standby, restore, set, rename, delete, recover, purge, clone and prepare lies inside a durable step, and an instance is
 published when all of it is flushed (strace_log.py).
 
 So a step that somebody adds without a name, which the sweep would not see, fails here.
@@ -33,9 +33,18 @@ set -e
 "$@" standby guest
 "$@" start guest --discard-memory
 "$@" stop guest --timeout 1
-"$@" delete guest running
+"$@" set guest cpus=2 disk=8M
+"$@" rename guest renamed
+"$@" delete renamed
+"$@" recover renamed
+"$@" delete --all
+"$@" purge
 "$@" launch with-disk --name guest --memory 32M --network none --cloud-init "$USER_DATA"
+"$@" restart guest --force
 "$@" delete guest --force
+"$@" recover guest
+"$@" start guest
+"$@" delete guest --force --purge
 """
 CLONE_SCRIPT = """
 set -e
@@ -45,7 +54,7 @@ set -e
 "$@" clone web --identity seed --rerun-user-data
 "$@" clone web --keep hostname
 "$@" clone web --dry-run
-"$@" delete web-clone1 web-clone2 web-clone3 web-clone4 web-clone5 web
+"$@" delete --purge web-clone1 web-clone2 web-clone3 web-clone4 web-clone5 web
 """
 
 

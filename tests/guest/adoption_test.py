@@ -70,7 +70,7 @@ def killed_plugin_hosts():
             check(not processes.is_alive(info["vmm_pid"]), "the adopted VMM runs on")
             home.run("start", info["name"])
             wait_for_more(home, info["name"], 2)
-            home.run("delete", info["name"], "--force")
+            home.run("delete", "--purge", info["name"], "--force")
         home.check_no_process_left()
 
 
@@ -86,7 +86,7 @@ def killed_vmm():
         check(known and "9" in now["state_reason"] and now["stopped"], f"how it ended is not told: {now}")
         home.run("start", "guest")
         wait_for_more(home, "guest", 2)
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         home.check_no_process_left()
 
 
@@ -103,7 +103,7 @@ def killed_vmm_without_plugin_host():
             check(now["exit_code"] == -1 and now["exit_signal"] == 0, f"an exit that nobody can know: {now}")
         home.run("start", "guest")
         wait_for_more(home, "guest", 2)
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         home.check_no_process_left()
 
 
@@ -118,13 +118,13 @@ def copied_home():
         copy.run("start", "guest")
         copied = copy.info("guest")
         check(copied["state"] == "Running" and copied["vmm_pid"] != info["vmm_pid"], f"the copy did not start: {copied}")
-        copy.run("delete", "guest", "--force")
+        copy.run("delete", "--purge", "guest", "--force")
         check(copy.list() == [], "the copy was not deleted")
         now = home.info("guest")
         check(now["state"] == "Running" and now["vmm_pid"] == info["vmm_pid"], f"the original was touched: {now}")
         check(plugin_host_of(home, info) == host, "the original's plugin-host was touched")
         wait_for_more(home, "guest", count(home, "guest"))
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         home.check_no_process_left()
 
 
@@ -145,7 +145,7 @@ def moved_home():
         home.path += "-again"
         now = home.info("guest")
         check(now["state"] == "Running", f"moved while it ran: {now}")
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         check(home.list() == [], "not deleted")
         home.check_no_process_left()
 
@@ -158,7 +158,7 @@ def long_home_path():
         home.run("start", "guest")
         check(home.info("guest")["vmm_pid"] == info["vmm_pid"], "not adopted")
         home.run("stop", "guest", "--force")
-        home.run("delete", "guest")
+        home.run("delete", "--purge", "guest")
         home.check_no_process_left()
 
 
@@ -184,8 +184,8 @@ def descriptors_of_the_vmm():
             owners = {owner.program() for owner in locks.holders(path, processes.descendants())}
             expected = {"plugin-host"} if path.endswith("host.lock") else set()
             check(owners == expected, f"{path} is open in {owners or 'no process'}")
-        home.run("delete", "one", "--force")
-        home.run("delete", "two", "--force")
+        home.run("delete", "--purge", "one", "--force")
+        home.run("delete", "--purge", "two", "--force")
         home.check_no_process_left()
 
 

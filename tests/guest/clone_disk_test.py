@@ -89,7 +89,7 @@ def a_copy_depends_on_nothing():
         check_own_file(home, "large", "copy", source, 8 * MIB)
         check_own_file(home, "usual", "overlay", source)
         clones.check_everything(home)
-        home.run("delete", "web", "usual")
+        home.run("delete", "--purge", "web", "usual")
         home.run("image", "remove", clones.IMAGE)
         check_own_file(home, "full", "copy", source)
         disks = [name for name in os.listdir(os.path.join(home.path, "disks")) if not name.endswith(".json")]
@@ -117,7 +117,7 @@ def check_reflinks(home):
     check(clones.bytes_of(home, "web") == source, "a write to the clone is seen in its source")
     clones.check_slots(home, "full", source)
     clones.check_everything(home)
-    home.run("delete", "web")
+    home.run("delete", "--purge", "web")
     clones.check_slots(home, "full", source)
     clones.check_everything(home)
 
@@ -180,7 +180,7 @@ def tool_that(home, script):
 def copies_that_end_early_leave_nothing():
     with PreparedHome() as home:
         home.run("clone", "web", "--name", "first")  # it is prepared now
-        home.run("delete", "first")
+        home.run("delete", "--purge", "first")
         marker = os.path.join(home.base, "copying")
         tools = tool_that(home, f'for to; do :; done; head -c 200000 /dev/zero >"$to"; touch {marker}; exec sleep 60')
         before = home.files()
@@ -193,7 +193,7 @@ def copies_that_end_early_leave_nothing():
             check(result.code == (-9 if number == signal.SIGKILL else 130), str(result))
             gone = processes.until(lambda: not any("sleep" in process.arguments() for process in processes.descendants()), seconds(5))
             check(gone, "what copied goes on")
-            home.run("delete", "nobody", ok=False)  # the next command
+            home.run("delete", "--purge", "nobody", ok=False)  # the next command
             check(home.files() == before, f"left: {home.files() ^ before}")
             os.remove(marker)
         check(home.names() == ["web"], f"{home.names()}")
@@ -280,7 +280,7 @@ def compact_changes_no_content():
         clones.check_everything(home)
         check(not os.path.exists(os.path.join(home.path, "disks", chain[0])), "the old top is still there")
         check("stands on one other" in home.run("compact", "web", "web-clone1").out, "what compact says")
-        home.run("delete", *(name for name in home.names() if name != "web"))
+        home.run("delete", "--purge", *(name for name in home.names() if name != "web"))
         clones.check_everything(home)
         check(clones.content(home, "web") == before["web"] and len(os.listdir(os.path.join(home.path, "disks"))) == 4, "after the others have gone")
         home.run("start", "web")

@@ -79,10 +79,10 @@ def data_is_shared_and_then_each_ones_own():
             check(counts, f"{name} does not count")
         home.run("stop", "--force", "web", "web-clone1")
         # Whatever goes, the others keep what they stand on.
-        home.run("delete", "web", "web-clone1")
+        home.run("delete", "--purge", "web", "web-clone1")
         check(content(home, "web-clone2") == before and content(home, "later") == changed, "data went with the source")
         check_chains(home)
-        home.run("delete", "web-clone2", "later")
+        home.run("delete", "--purge", "web-clone2", "later")
         home.run("image", "remove", "tiny")
         left = os.listdir(os.path.join(home.path, "disks")) + os.listdir(os.path.join(home.path, "staging"))
         check(not left, f"left: {left}")
@@ -101,7 +101,7 @@ def names_and_refusals():
     with Home() as home:
         make_source(home)
         clone(home, "web", "--count", "2")
-        home.run("delete", "web-clone1")
+        home.run("delete", "--purge", "web-clone1")
         clone(home, "web")  # the gap
         check(home.names() == ["web", "web-clone1", "web-clone2"], f"names: {home.names()}")
         long_name = "x" * 63

@@ -201,7 +201,7 @@ def clones_beside_their_source():
             checks.check_host_keys(guest)
         step("all items differ, all data is the same")
         for name in names:
-            home.run("delete", name, "--force")
+            home.run("delete", "--purge", name, "--force")
         home.check_no_process_left()
 
 

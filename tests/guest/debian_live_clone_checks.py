@@ -56,7 +56,7 @@ def cloned_with_its_file_systems_frozen(home, guest):
     text = subprocess.run([tool("debugfs"), "-R", f"cat /home/{info['user']}/unsynced", at], capture_output=True, text=True, check=False)
     check(text.stdout == "in the page cache only\n", f"what the guest had not written out is not in the clone: {text}")
     os.remove(raw)
-    home.run("delete", COPY)
+    home.run("delete", "--purge", COPY)
 
 
 def thawed_by_the_next_plugin_host(home, guest):

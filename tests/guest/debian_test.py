@@ -151,7 +151,7 @@ def whole_life():
         check(home.finish(waiting, 120).code == 0, "wait --for stopped")
         early = home.run("wait", "deb", "--for", "ssh", "--format", "json", ok=False)
         check(early.kind() == "invalid_state", str(early))
-        home.run("delete", "deb", "--force")
+        home.run("delete", "--purge", "deb", "--force")
         check(home.list() == [], "it is still listed")
         home.check_no_process_left()
 
@@ -163,7 +163,7 @@ def by_firmware():
                             "--wait", "ssh", "--timeout", "6m", env=environment, limit=BOOT, ok=False)
         check(launched.code == 0, f"{launched}\nits console:\n{home.console('uefi')[-6000:]}")
         check(home.run("exec", "uefi", "--", "test", "-d", "/sys/firmware/efi", ok=False).code == 0, "not booted by UEFI")
-        home.run("delete", "uefi", "--force")
+        home.run("delete", "--purge", "uefi", "--force")
         home.check_no_process_left()
 
 

@@ -68,7 +68,7 @@ def whole_life():
 
         timed("import", home.import_tiny())
         home.launch("warm-up")  # fills the caches: the accelerator's probe is not what is measured
-        home.run("delete", "warm-up", "--force")
+        home.run("delete", "--purge", "warm-up", "--force")
         before = home.files()
 
         begin = time.monotonic()
@@ -85,7 +85,7 @@ def whole_life():
         again = processes.until(lambda: home.console("guest").count("00000001\n") == 2, seconds(20))
         check(again, f"the guest does not count from 1 again: {home.console('guest')[-200:]!r}")
         wait_for_count(home, "guest", 3)
-        timed("delete", home.run("delete", "guest", "--force"))
+        timed("delete", "--purge", home.run("delete", "--purge", "guest", "--force"))
         times["launch to delete"] = time.monotonic() - begin
         check(home.info("guest") is None and home.list() == [], "it is still listed")
         check_nothing_left(home, before, [first["id"]])
@@ -112,9 +112,9 @@ def published_port_and_disk():
         check(again["mac"] == mac, f"the MAC has changed: {mac} {again}")
         check(not port_is_free(again["publish"][0]["host_port"]), f"not published after start: {again}")
 
-        refused = home.run("delete", "guest", "--format", "json", ok=False)
+        refused = home.run("delete", "--purge", "guest", "--format", "json", ok=False)
         check(refused.code != 0 and refused.kind() == "invalid_state", f"a running guest was deleted: {refused}")
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         check(port_is_free(port) and port_is_free(again["publish"][0]["host_port"]), "a port is still taken after delete")
         check_nothing_left(home, before, [mac])
 
@@ -133,7 +133,7 @@ def failed_launch_leaves_nothing():
         left = home.files() - before
         check(not left, f"files are left: {sorted(left)}")
         check(home.names() == ["first"] and len(processes.vmms()) == 1, f"list: {home.list()}")
-        home.run("delete", "first", "--force")
+        home.run("delete", "--purge", "first", "--force")
         home.check_no_process_left()
 
 
@@ -155,7 +155,7 @@ def guest_powers_itself_off():
         result = home.run("stop", "guest")
         check(result.elapsed < seconds(5), f"stopping a guest that is off took {result.elapsed:.1f} s")
         check_stopped(home, "guest")
-        home.run("delete", "guest")
+        home.run("delete", "--purge", "guest")
         home.check_no_process_left()
 
 
@@ -172,7 +172,7 @@ def interrupted_stop():
         check(result.code == 130, str(result))
         info = home.info("Guest-1")
         check(info["state"] == "Running" and not info["intent"], f"after an interrupted stop: {info}")
-        home.run("delete", "Guest-1", "--force")
+        home.run("delete", "--purge", "Guest-1", "--force")
         home.check_no_process_left()
 
 

@@ -123,7 +123,7 @@ def counts_on_while_it_is_cloned():
         stop(home, "web")
         check(number(home, "web") >= count + 5, "the source does not count on")
         check_files(home)
-        home.run("delete", "web", "first", "second")
+        home.run("delete", "--purge", "web", "first", "second")
         home.run("image", "remove", "disk")
         check(not os.listdir(os.path.join(home.path, "disks")), "disks are left")
         home.check_no_process_left()
@@ -150,7 +150,7 @@ def plugin_host_killed_in_between():
         count = dots(home, "web")
         check(count <= number(home, "web") <= count + 1, f"web holds {number(home, 'web')} after {count} dots")
         check_files(home)
-        home.run("delete", "--force", "web", "first", "second", "third")
+        home.run("delete", "--purge", "--force", "web", "first", "second", "third")
         home.check_no_process_left()
 
 
@@ -172,7 +172,7 @@ def paused_source():
         off = home.run("pause", "web", "--format", "json", ok=False)
         check(off.kind() == "invalid_state" and "anyvisor start web" in off.err, str(off))
         check_files(home)
-        home.run("delete", "--force", "web", "still")
+        home.run("delete", "--purge", "--force", "web", "still")
         home.check_no_process_left()
 
 
@@ -185,7 +185,7 @@ def several_of_one_moment():
         check(len(chain_of(home, "web")) == 3, f"one moment each: {chain_of(home, 'web')}")
         check(all(info["clone_consistency"] == "crash-consistent" and NO_AGENT in info["warning"] for info in made), f"{made}")
         more_dots(home, "web")
-        home.run("delete", "--force", *home.names())
+        home.run("delete", "--purge", "--force", *home.names())
         home.check_no_process_left()
 
 
@@ -202,7 +202,7 @@ def backend_that_cannot():
         check(not left and home.names() == ["web"], f"a refusal has left {left}")
         home.run("stop", "web", "--force", env=plugins)
         home.run("clone", "web", "--identity", "none", env=plugins)
-        home.run("delete", "web", "web-clone1", env=plugins)
+        home.run("delete", "--purge", "web", "web-clone1", env=plugins)
         home.check_no_process_left()
 
 
@@ -218,7 +218,7 @@ def vmm_that_does_not_answer():
         check(refused.kind() == "invalid_state" and "stop --force web" in refused.err, str(refused))
         check(home.names() == ["web"], f"{home.names()}")
         processes.send(pid, signal.SIGCONT)
-        home.run("delete", "--force", "web")
+        home.run("delete", "--purge", "--force", "web")
         home.check_no_process_left()
 
 
@@ -237,7 +237,7 @@ def clones_until_the_chain_is_long():
         home.run("clone", "web", "--identity", "none", "--name", "last")
         check(count <= number(home, "last") <= count + 1, f"the clone holds {number(home, 'last')}")
         check_files(home)
-        home.run("delete", "--force", *home.names())
+        home.run("delete", "--purge", "--force", *home.names())
         home.check_no_process_left()
 
 

@@ -129,7 +129,7 @@ def start_and_delete_are_not_held_up():
         home.check_ended()
         home.run("stop", "web", "--force", env={"ANYVISOR_STAND_IN_HOLD": home.hold})
         check(processes.until(lambda: os.path.exists(home.hold), seconds(20)), "no job works")
-        deleted = home.run("delete", "web")
+        deleted = home.run("delete", "--purge", "web")
         check(not jobs() and not clones.workers(), "the job goes on")
         os.remove(home.hold)
         print(f"  start {started.elapsed:.1f} s, delete {deleted.elapsed:.1f} s beside a job")
@@ -145,7 +145,7 @@ def killed_job_leaves_nothing():
             processes.send(process.pid, signal.SIGKILL)
         home.check_ended()
         check(home.info("web")["job"] == "", "a dead job is listed")
-        home.run("delete", "nobody", ok=False)  # the next command
+        home.run("delete", "--purge", "nobody", ok=False)  # the next command
         check(not os.path.exists(os.path.join(home.info("web")["folder"], "job.json")), "job.json is left")
         clones.check_everything(home)
         home.run("clone", "web")

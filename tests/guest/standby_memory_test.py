@@ -42,7 +42,7 @@ def what_it_held():
             guest.check(FILLED)
             guest.fill(FILLED)
         guest.check(FILLED)
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         home.check_no_process_left()
 
 
@@ -58,7 +58,7 @@ def spoilt_memory_is_seen():
             file.write(bytes([byte ^ 4]))
         home.run("restore", "guest")
         check(guest.ask("v", "spoilt") == 1, "a changed byte is not seen")
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         home.check_no_process_left()
 
 
@@ -103,7 +103,7 @@ def ended_while_it_flushes():
         home.run("standby", "guest")
         home.run("restore", "guest")
         guest.check(FLUSHED)
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         home.check_no_process_left()
 
 
@@ -120,7 +120,7 @@ def vmm_dies_while_it_flushes():
         check((info["state"] == "Standby") == (result.code == 0), f"{result}\n{info}")
         home.run("start", "guest")
         check(home.info("guest")["state"] == "Running", f"{home.info('guest')}")
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         home.check_no_process_left()
 
 

@@ -198,7 +198,7 @@ def every_case():
         check(processes.until(lambda: home.console("guest").count("00000001\n") == 2, seconds(20)), "not started afresh")
         home.run("restore", "other")
         sleeper.wait_for_more("other")
-        home.run("delete", "--force", "guest", "other")
+        home.run("delete", "--purge", "--force", "guest", "other")
         home.check_no_process_left()
 
 

@@ -82,7 +82,7 @@ def round_after_round():
         home.run("standby", "guest")  # it is that already
         home.run("stop", "guest", "--force")
         check(home.info("guest")["state"] == "Stopped" and not os.listdir(saved(home)), "stopped by force: its memory is left")
-        home.run("delete", "guest")
+        home.run("delete", "--purge", "guest")
         home.check_no_process_left()
 
 
@@ -100,7 +100,7 @@ def paused_before():
         check(not os.listdir(saved(home)), f"left: {os.listdir(saved(home))}")
         refused(home, "restore", "guest")
         refused(home, "standby", "guest")
-        home.run("delete", "guest")
+        home.run("delete", "--purge", "guest")
         home.check_no_process_left()
 
 
@@ -124,7 +124,7 @@ def not_durable():
         home.run("restore", "guest")
         goes_on(home)
         home.run("standby", "guest", "--no-durable")
-        home.run("delete", "guest")  # ends the process that keeps the memory
+        home.run("delete", "--purge", "--force", "guest")  # ends the process that keeps the memory
         check(not home.list(), "not deleted")
         home.check_no_process_left()
 
@@ -155,7 +155,7 @@ def memory_in_a_file():
             home.run("restore", "guest")
             check(processes.until(lambda: len(home.console("guest")) > before, seconds(20)), "it stands still")  # pylint: disable=cell-var-from-loop
         console.check_no_hole(home.console("guest"))
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         home.check_no_process_left()
 
 
@@ -181,7 +181,7 @@ def host_restarts():
         home.run("start", "fleeting")
         check(home.info("fleeting")["state"] == "Running" and not os.listdir(saved(home, "fleeting")), "it has leftovers")
         check(home.info("awake")["state"] == "Stopped", f"{home.info('awake')}")
-        home.run("delete", "--force", "durable", "fleeting", "awake")
+        home.run("delete", "--purge", "--force", "durable", "fleeting", "awake")
         home.check_no_process_left()
 
 
@@ -205,7 +205,7 @@ def asked_meanwhile():
             sleeps(home)
             home.run("restore", "guest")
             goes_on(home)
-        home.run("delete", "guest", "--force")
+        home.run("delete", "--purge", "guest", "--force")
         home.check_no_process_left()
 
 
@@ -234,8 +234,9 @@ def what_others_do():
         check(processes.until(lambda: home.console("guest").count("00000001\n") == 2, seconds(20)), "it has not started afresh")
         check(home.info("guest")["state"] == "Running" and not os.listdir(saved(home)), "its memory is left")
         home.run("standby", "guest")
-        home.run("delete", "guest")
-        home.run("delete", "copy", "--force")
+        refused(home, "delete", "guest")  # its memory would be lost
+        home.run("delete", "--purge", "guest", "--force")
+        home.run("delete", "--purge", "copy", "--force")
         home.check_no_process_left()
 
 

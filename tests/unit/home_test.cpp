@@ -51,6 +51,21 @@ TEST(Home, IsMadePrivateAndOpensAgain) {
   EXPECT_TRUE(std::filesystem::is_directory(home->cache()));
 }
 
+TEST(Home, IsFoundWithoutBeingMade) {
+  TemporaryFolder folder;
+  const auto home = Home::find(folder / "nowhere/home");
+  ASSERT_TRUE(home) << home.error().message;
+  EXPECT_EQ(home->path(), folder / "nowhere/home");
+  EXPECT_FALSE(home->is_there());
+  EXPECT_FALSE(std::filesystem::exists(folder / "nowhere"));
+  // Neither is a folder filled that somebody else uses for something.
+  ASSERT_TRUE(std::filesystem::create_directory(folder / "other"));
+  EXPECT_FALSE(Home::find(folder / "other")->is_there());
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "other"));
+  ASSERT_TRUE(home->make());
+  EXPECT_TRUE(home->is_there());
+}
+
 TEST(Home, IsAbsolute) {
   TemporaryFolder folder;
   const std::string before = std::filesystem::current_path();

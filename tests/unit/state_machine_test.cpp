@@ -44,7 +44,8 @@ TEST(StateMachine, NamesAndWireNamesGoBothWays) {
 
 // Each plan is a walk along asked-for hops, from each state and for each verb; nothing leads out of Unknown.
 TEST(StateMachine, PlansAreSingleAskedHops) {
-  for (Verb verb : {Verb::start, Verb::stop, Verb::pause, Verb::resume, Verb::standby, Verb::restore, Verb::remove})
+  for (Verb verb :
+       {Verb::start, Verb::stop, Verb::restart, Verb::pause, Verb::resume, Verb::standby, Verb::restore, Verb::remove})
     for (State from : all_states) {
       if (from == unknown) continue;
       auto plan = plan_hops(verb, from, "web");
@@ -74,7 +75,12 @@ TEST(StateMachine, WhatEachVerbLeadsTo) {
   EXPECT_EQ(last(Verb::start, unknown), unknown);
   for (State from : {stopped, created, running, paused, shutdown, standby}) EXPECT_EQ(last(Verb::stop, from), stopped);
   EXPECT_EQ(last(Verb::remove, running), unknown);
-  EXPECT_EQ(last(Verb::remove, standby), stopped);
+  EXPECT_EQ(last(Verb::remove, standby), unknown);
+  EXPECT_EQ(last(Verb::remove, shutdown), stopped);
+  EXPECT_EQ(last(Verb::restart, running), running);
+  EXPECT_EQ(last(Verb::restart, paused), running);
+  EXPECT_EQ(last(Verb::restart, stopped), unknown);
+  EXPECT_EQ(last(Verb::restart, standby), unknown);
   EXPECT_EQ(last(Verb::standby, running), standby);
   EXPECT_EQ(last(Verb::restore, stopped), unknown);
 }

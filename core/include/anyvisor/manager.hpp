@@ -107,8 +107,38 @@ struct StopRequest {
   bool force_after_grace = true;           // then end the VMM; else fail with timeout
 };
 
+// Of a machine that runs: as stop, then as start, with one lock for each.
+struct RestartRequest {
+  StopRequest stop;
+  WaitRequest wait{WaitFor::nothing};  // as LaunchRequest::wait
+};
+
 struct DeleteRequest {
-  bool force = false;  // also when it runs
+  bool force = false;  // also when it runs or has saved memory, which are lost
+  bool purge = false;  // for good: nothing can be recovered
+};
+
+// What a stopped machine gets at its next start. 0: as it is.
+struct ChangeRequest {
+  unsigned cpus = 0;
+  std::uint64_t memory = 0;  // bytes; a multiple of 1 MiB
+  std::uint64_t disk = 0;    // bytes; never less than it has: the guest's file systems are not looked into
+};
+
+// Whose words: the guest's on its console, the VMM's, the plugin-host's.
+enum class LogSource { console, vmm, anyvisor };
+
+struct PruneRequest {
+  bool dry_run = false;  // only tell
+  bool images = false;   // also images that no instance was made from
+};
+
+// Something that nothing refers to.
+struct Leftover {
+  std::string kind;        // "disk", "unfinished" (what a killed command has left), "prepared", "image"
+  std::string name;        // of an image; else the id
+  std::string path;        // where it stands
+  std::uint64_t size = 0;  // bytes that go with it on this host
 };
 
 struct EndpointInfo {
@@ -129,6 +159,7 @@ struct InstanceInfo {
   std::uint64_t disk_occupied = 0;        // bytes that the machine's own disk file takes on this host
   unsigned disk_layers = 0;               // its own disk file and those that it stands on
   std::string created, started, stopped;  // RFC 3339, UTC
+  std::string deleted;                    // when it was deleted, to be recovered or purged; RFC 3339; empty: it was not
   std::string vmm_name, vmm_version, machine_type, accelerator, accelerator_reason;
   std::string kernel;  // version of the kernel that it is booted with, or the file when that tells none
   int vmm_pid = 0;     // 0: no VMM
@@ -151,8 +182,9 @@ struct InstanceInfo {
   std::vector<EndpointInfo> endpoints;
   std::vector<Phase> last_phases;  // of the last operation
   std::string last_operation;
-  bool forced = false;  // of stop only: the guest was asked to power off, did not, and was ended
-  std::string warning;  // of the operation that answers this: what did not go as it should, or empty
+  bool forced = false;   // of stop only: the guest was asked to power off, did not, and was ended
+  bool already = false;  // of start, stop, pause, resume, standby: it was so before, and nothing was done
+  std::string warning;   // of the operation that answers this: what did not go as it should, or empty
 };
 
 struct ImageInfo {
@@ -210,7 +242,8 @@ struct ManagerOptions {
 // managers, in many processes, may have one home folder open.
 class ANYVISOR_API Manager {
  public:
-  // Creates the home folder when it is not there. Errors: unavailable (no permission), corrupted (not a home folder).
+  // A home folder that is not there is made by the first call that puts something into it; until then it is one without
+  // instances. Errors: unavailable (no permission), corrupted (not a home folder).
   static Result<Manager> open(ManagerOptions options = {});
   Manager(Manager&&) noexcept;
   Manager& operator=(Manager&&) noexcept;
@@ -261,15 +294,34 @@ class ANYVISOR_API Manager {
   // Standby is stopped by force only, which gives its memory up. Stopped already: no error. With the setting
   // clone.prepare_after_stop, a background job then does what `prepare` does.
   Result<InstanceInfo> stop(const std::string& instance, const StopRequest& request, Operation& operation);
-  // Removes the instance and its disk. Errors: invalid_state (it runs and `force` is not given).
+  // Running (or Paused, by force) > Stopped > Running. Killed or failed in between, it is Stopped. Errors:
+  // invalid_state (it does not run), and those of stop and start.
+  Result<InstanceInfo> restart(const std::string& instance, const RestartRequest& request, Operation& operation);
+  // Takes the instance out of use. It keeps its name, its MACs and its disk, and can do nothing but be recovered,
+  // renamed or purged; with `purge` it goes at once and for good, deleted before or not. Deleted already: no error. A
+  // damaged one is removed for good, with `force`. Errors: invalid_state (it runs or has saved memory, and `force` is
+  // not given).
   Result<void> remove(const std::string& instance, const DeleteRequest& request, Operation& operation);
+  // Takes a deletion back: the machine is Stopped. Not deleted: no error, `already`.
+  Result<InstanceInfo> recover(const std::string& instance, Operation& operation);
+  // Removes a deleted instance and its disk for good. Errors: invalid_state (it is not deleted).
+  Result<void> purge(const std::string& instance, Operation& operation);
+  // Gives it another name, whatever its state. The guest's own hostname is the guest's. Errors: already_exists,
+  // invalid_argument (field /name).
+  Result<InstanceInfo> rename(const std::string& instance, const std::string& name, Operation& operation);
+  // All of the changes or none; killed, the disk alone may have grown. Errors: invalid_state (it is not Stopped),
+  // invalid_argument (a smaller disk, no disk, ...: `field`), exhausted (memory), unavailable (no disk image tool).
+  Result<InstanceInfo> change(const std::string& instance, const ChangeRequest& request, Operation& operation);
+  // What nothing refers to: what killed commands have left, and more (PruneRequest). Returns what has gone, or with
+  // `dry_run` what would go.
+  Result<std::vector<Leftover>> prune(const PruneRequest& request, Operation& operation);
 
   // Never fails because one instance is damaged: that one is Unknown, with state_error. Sorted by name.
   Result<std::vector<InstanceInfo>> list();
   // `instance`: exact id, exact name, or a prefix of the id or short id. Errors: not_found, ambiguous.
   Result<InstanceInfo> info(const std::string& instance);
-  // What the guest wrote to its console and is still kept, oldest first.
-  Result<std::string> console_log(const std::string& instance);
+  // What was written to one of its logs and is still kept, oldest first. Nothing yet: empty.
+  Result<std::string> log(const std::string& instance, LogSource source);
 
   // Runs a command in the guest and returns its exit code: 128 + n when signal n ended it. Errors: those of finding
   // the instance; invalid_state (it does not run), unsupported (no login in this guest), not_ready (nobody answers

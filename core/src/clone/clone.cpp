@@ -2,6 +2,7 @@
 // clone: freeze, prepare (once), make the disk, publish. A clone that fails or is killed leaves nothing.
 #include <algorithm>
 
+#include "clone/clone_name.hpp"
 #include "clone/clone_values.hpp"
 #include "clone/own_file.hpp"
 #include "clone/prepared.hpp"
@@ -17,6 +18,7 @@
 #include "instance/operations.hpp"
 #include "instance/pending_seed.hpp"
 #include "instance/publish.hpp"
+#include "instance/spec_checks.hpp"
 #include "instance/state_machine.hpp"
 #include "process/process_identity.hpp"
 #include "storage/fd.hpp"
@@ -27,28 +29,15 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds collect_patience{2000};
-constexpr std::size_t longest_name = 63;
-constexpr std::uint64_t mebibyte = 1ULL << 20;
 
-Result<void> check_request(const CloneRequest& request) {
+Result<void> check_request(const Home& home, const CloneRequest& request) {
   if (!request.name.empty()) ANYVISOR_CHECK(check_name(request.name));
-  if (request.memory % mebibyte != 0)
-    return fail(ErrorKind::invalid_argument, "memory of " + std::to_string(request.memory) + " bytes",
-                "give a multiple of 1 MiB", "/memory");
+  if (request.cpus != 0) ANYVISOR_CHECK(check_cpus(request.cpus));
+  if (request.memory != 0) ANYVISOR_CHECK(check_memory(home, request.memory));
   if (!request.keep.empty() && request.identity != CloneIdentity::full)
     return fail(ErrorKind::invalid_argument, "--keep chooses among what --identity full does",
                 "leave one of the two out", "/keep");
   return {};
-}
-
-// "web" > "web-clone1": the lowest number that is free. The name is cut where it would become too long.
-std::string clone_name(const std::string& source, const IsTaken& is_taken) {
-  for (unsigned number = 1;; ++number) {
-    const std::string ending = "-clone" + std::to_string(number);
-    std::string begin = source.substr(0, longest_name - ending.size());
-    while (begin.ends_with('-')) begin.pop_back();
-    if (!is_taken(begin + ending)) return begin + ending;
-  }
 }
 
 // Whether the appliance of libguestfs is to be emulated: unless the source's backend found out that KVM works on this
@@ -80,6 +69,7 @@ InstanceRecord derive(const InstanceRecord& source, const CloneRequest& request,
   record.id = std::move(id);
   record.name = request.name;
   record.created = now_utc();
+  record.deleted.clear();
   record.disk.clear();
   if (request.cpus != 0) record.cpus = request.cpus;
   if (request.memory != 0) record.memory = request.memory;
@@ -287,10 +277,10 @@ Result<void> check_keep(const Workspace& workspace, const CloneRequest& request,
 
 Result<std::string> clone(const Workspace& workspace, const CloneRequest& request, PhaseClock& clock) {
   clock.begin("check");
-  ANYVISOR_CHECK(check_request(request));
+  ANYVISOR_CHECK(check_request(workspace.home, request));
   const FirstKeys first_keys;
   recover_unfinished(workspace);
-  if (!request.name.empty()) ANYVISOR_CHECK(check_name_is_free(workspace, request.name));
+  if (!request.name.empty()) ANYVISOR_CHECK(check_clone_name(workspace, request));
   ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));
   std::optional<SourceDisk> disk;
   auto build = [&]() -> Result<std::string> {
@@ -365,7 +355,7 @@ Result<void> prepare(const Workspace& workspace, const std::string& instance, Ph
 Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const CloneRequest& request,
                                                PhaseClock& clock) {
   clock.begin("check");
-  ANYVISOR_CHECK(check_request(request));
+  ANYVISOR_CHECK(check_request(workspace.home, request));
   ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));
   recover_unfinished(workspace);
   ANYVISOR_TRY(LockedInstance locked, lock_stopped_source(workspace, request.source, "look into"));

@@ -17,9 +17,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto after_refusal = 100ms;  // the guest said no: it is there, and soon it may say yes
-constexpr auto after_silence = 500ms;  // it said nothing: perhaps its network is not up
-constexpr auto attempt_life = 5s;
+// The guest said no: it is there, and soon it may say yes. The longer it has been saying no, the later.
+constexpr auto shortest_refusal = 100ms;
+constexpr auto longest_refusal = 1s;
+constexpr int refusal_share = 200;
+// It said nothing: perhaps its network is not up, perhaps it is slow. One may be as slow as it has been silent, so the
+// pause grows with that, up to where a person would begin to wonder.
+constexpr auto shortest_silence = 500ms;
+constexpr auto longest_silence = 10s;
+constexpr int silence_share = 20;
 // Fewer than the unauthenticated connections at which sshd begins to turn clients away (MaxStartups 10).
 constexpr std::size_t most_attempts = 6;
 constexpr std::string_view greeting = "SSH-";
@@ -31,6 +37,16 @@ bool has_greeting(const std::string& heard) {
 
 }  // namespace
 
+std::chrono::milliseconds BannerProbe::share_of_time(int share, std::chrono::milliseconds least,
+                                                     std::chrono::milliseconds most) const {
+  return std::clamp(std::chrono::duration_cast<std::chrono::milliseconds>((Clock::now() - first_) / share), least,
+                    most);
+}
+
+std::chrono::milliseconds BannerProbe::after_refusal() const {
+  return share_of_time(refusal_share, shortest_refusal, longest_refusal);
+}
+
 bool BannerProbe::begin() {
   addrinfo wanted{}, *found = nullptr;
   wanted.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
@@ -40,7 +56,7 @@ bool BannerProbe::begin() {
   Fd socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return false;
   if (::connect(socket.get(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) return false;
-  attempts_.push_back({std::move(socket), Clock::now(), {}});
+  attempts_.push_back({std::move(socket), {}});
   return true;
 }
 
@@ -60,10 +76,10 @@ Result<bool> BannerProbe::ask(std::chrono::milliseconds slice, int cancel_fd) {
   const auto end = Clock::now() + slice;
   for (;;) {
     const auto now = Clock::now();
-    std::erase_if(attempts_, [&](const Attempt& attempt) { return now - attempt.begun > attempt_life; });
     if (now >= next_) {
+      // The oldest makes room, so that each is kept for as many pauses as there are attempts.
       if (attempts_.size() >= most_attempts) attempts_.erase(attempts_.begin());
-      next_ = now + (begin() ? after_silence : after_refusal);
+      next_ = now + (begin() ? share_of_time(silence_share, shortest_silence, longest_silence) : after_refusal());
     }
     std::vector<pollfd> watched{{cancel_fd, POLLIN, 0}};
     for (const auto& attempt : attempts_) watched.push_back({attempt.socket.get(), POLLIN, 0});
@@ -78,7 +94,7 @@ Result<bool> BannerProbe::ask(std::chrono::milliseconds slice, int cancel_fd) {
         return true;
       }
       attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(i));
-      next_ = std::min(next_, Clock::now() + after_refusal);
+      next_ = std::min(next_, Clock::now() + after_refusal());
     }
     if (Clock::now() >= end) return false;
   }

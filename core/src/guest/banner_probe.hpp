@@ -14,7 +14,9 @@
 namespace anyvisor {
 
 // Asked again and again. Connections that nobody has answered yet are kept for a while, since a slow guest may greet
-// late, and new ones are opened beside them, since one from before the guest's network was up may hang for long.
+// late, and new ones are opened beside them, since one from before the guest's network was up may hang for long. The
+// longer nobody answers, the less often it is asked and the longer each connection is kept: a guest that needs seconds
+// for a greeting would spend all its time on those that are dropped before it.
 class BannerProbe {
  public:
   BannerProbe(std::string address, std::uint16_t port) : address_(std::move(address)), port_(port) {}
@@ -26,15 +28,19 @@ class BannerProbe {
   using Clock = std::chrono::steady_clock;
   struct Attempt {
     Fd socket;
-    Clock::time_point begun;
     std::string heard;
   };
+  // The time since it was first asked, divided by `share`, within the bounds.
+  std::chrono::milliseconds share_of_time(int share, std::chrono::milliseconds least,
+                                          std::chrono::milliseconds most) const;
+  std::chrono::milliseconds after_refusal() const;
   bool begin();                      // false: not even a connection
   bool listen_to(Attempt& attempt);  // false: it is over; attempt.heard says what came
 
   const std::string address_;
   const std::uint16_t port_;
   std::vector<Attempt> attempts_;
+  const Clock::time_point first_ = Clock::now();
   Clock::time_point next_{};
 };
 

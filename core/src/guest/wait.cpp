@@ -22,12 +22,13 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds slice = 250ms;        // between two looks at whether the machine still runs
-constexpr milliseconds login_pause = 500ms;  // after a login that the guest refused
-constexpr milliseconds login_limit = 60s;
+constexpr milliseconds slice = 250ms;  // between two looks at whether the machine still runs
+// A login that came to nothing: the next one begins later and may take longer, as the guest may be slow.
+constexpr milliseconds login_pause = 500ms, longest_login_pause = 10s;
+constexpr milliseconds login_limit = 60s, longest_login_limit = 5min;
 constexpr milliseconds end_slice = 30s;  // one machine.wait; then the state is looked at anew
 constexpr milliseconds host_patience = 2s;
-constexpr unsigned connect_limit = 30;  // seconds
+constexpr unsigned connect_limit = 30, longest_connect_limit = 120;  // seconds, to the server's greeting
 
 class Waiting {
  public:
@@ -55,6 +56,8 @@ class Waiting {
   PhaseClock& clock_;
   const Clock::time_point end_;
   const milliseconds limit_;
+  milliseconds login_pause_ = login_pause, login_limit_ = login_limit;
+  unsigned connect_limit_ = connect_limit;
   std::string seen_ = "nothing yet";  // what the last look showed, for the message at the time-out
 };
 
@@ -110,7 +113,7 @@ Result<void> Waiting::for_running() {
 // ssh with what it and the command say captured.
 Result<Captured> Waiting::over_ssh(const SshAccess& access, const std::string& command, milliseconds limit) {
   ANYVISOR_TRY(std::string ssh, find_ssh_program("ssh"));
-  ANYVISOR_TRY(auto config, NamelessFile::make(ssh_config({access}, connect_limit)));
+  ANYVISOR_TRY(auto config, NamelessFile::make(ssh_config({access}, connect_limit_)));
   Command call;
   call.argv = {std::move(ssh), "-F", config.path(), "-T", "--", access.alias, command};
   call.folder = access.home;
@@ -124,12 +127,15 @@ Result<void> Waiting::for_ssh() {
   for (;;) {
     ANYVISOR_TRY(bool greeted, probe.ask(left(slice), clock_.operation().cancel_fd));
     if (greeted) {
-      auto login = over_ssh(access, "true", left(login_limit) + 1ms);
+      auto login = over_ssh(access, "true", left(login_limit_) + 1ms);
       if (login && login->status == 0) return {};
       if (!login && login.error().kind != ErrorKind::timeout) return tl::unexpected(std::move(login).error());
       seen_ = login ? explain_ssh_failure(access, login->errors).message : "its ssh server answers, and no login ends";
       ANYVISOR_CHECK(check_time("a login over ssh"));
-      ANYVISOR_CHECK(pause(login_pause));
+      ANYVISOR_CHECK(pause(login_pause_));
+      login_pause_ = std::min(login_pause_ * 2, longest_login_pause);
+      login_limit_ = std::min(login_limit_ * 2, longest_login_limit);
+      connect_limit_ = std::min(connect_limit_ * 2, longest_connect_limit);
     }
     const std::string seen = seen_;
     ANYVISOR_CHECK(runs());

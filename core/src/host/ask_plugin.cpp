@@ -23,4 +23,10 @@ std::string accelerator_of(const json::Value& report) {
   return accelerator ? json::string_or(*accelerator, "name") : std::string();
 }
 
+std::string accelerator_reason_of(const json::Value& report) {
+  const auto* accelerator = json::object_or_null(report, "accelerator");
+  const std::string reason = accelerator ? json::string_or(*accelerator, "reason") : std::string();
+  return reason.empty() ? "it has no accelerator here, and does not say why" : reason;
+}
+
 }  // namespace anyvisor

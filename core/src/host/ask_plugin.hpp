@@ -21,6 +21,8 @@ Result<json::Document> ask_plugin(const std::string& plugin_host, const PluginIn
 // The name of the accelerator in a backend's report, empty where it does not say. no_accelerator: it runs no guest
 // here.
 std::string accelerator_of(const json::Value& report);
+// Why it has that one; a sentence also where the report says nothing.
+std::string accelerator_reason_of(const json::Value& report);
 inline constexpr std::string_view no_accelerator = "none";
 
 }  // namespace anyvisor

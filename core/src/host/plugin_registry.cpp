@@ -70,7 +70,8 @@ std::vector<PluginInfo> PluginRegistry::load(const std::vector<std::string>& pat
     const json::Value* array = answer ? json::array_or_null(*answer, "plugins") : nullptr;
     if (array && array->Size() == 1) {
       plugins[i] = from_json((*array)[0]);
-      (void)cache.put(inspect_plugin_file(path), (*array)[0]);
+      // Looking at plugins makes no home folder.
+      if (home_.is_there()) (void)cache.put(inspect_plugin_file(path), (*array)[0]);
       return;
     }
     plugins[i].path = path;

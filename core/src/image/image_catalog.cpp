@@ -17,6 +17,7 @@ namespace anyvisor {
 
 Result<std::vector<std::string>> list_ids(const std::string& folder) {
   std::unique_ptr<DIR, int (*)(DIR*)> stream(opendir(folder.c_str()), closedir);
+  if (!stream && errno == ENOENT) return std::vector<std::string>();
   if (!stream) return fail_errno("cannot read \"" + folder + "\"", errno);
   std::vector<std::string> ids;
   while (const dirent* entry = readdir(stream.get()))

@@ -44,7 +44,7 @@ class ImageCatalog {
   const Home& home_;
 };
 
-// Entries of a folder whose names are ids.
+// Entries of a folder whose names are ids. A folder that is not there has none.
 Result<std::vector<std::string>> list_ids(const std::string& folder);
 
 }  // namespace anyvisor

@@ -2,6 +2,9 @@
 // doctor: what works on this host, what does not, why, and the command that mends it. What hypervisors need, their
 // plugins tell.
 #include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 #include "host/ask_plugin.hpp"
 #include "instance/operations.hpp"
@@ -31,7 +34,10 @@ Finding examine_program(const std::string& program, const std::string& consequen
 
 Finding examine_space(const std::string& home) {
   struct statvfs status {};
-  if (statvfs(home.c_str(), &status) != 0) return missing("space", "cannot be told", "", "");
+  // A home folder that is still to be made will stand where the lowest folder is that is there.
+  std::string there = home;
+  while (there.size() > 1 && access(there.c_str(), F_OK) != 0) there.resize(std::max<std::size_t>(there.rfind('/'), 1));
+  if (statvfs(there.c_str(), &status) != 0) return missing("space", "cannot be told", "", "");
   std::uint64_t available = std::uint64_t{status.f_bavail} * status.f_frsize;
   std::string detail = std::to_string(available >> 30) + " GiB free in " + home;
   if (available >= little_space) return found("space", detail);

@@ -85,6 +85,7 @@ std::string render(const InstanceRecord& record) {
   json::set(document, root, "id", record.id);
   json::set(document, root, "name", record.name);
   json::set(document, root, "created", record.created);
+  if (!record.deleted.empty()) json::set(document, root, "deleted", record.deleted);
   json::Value image(rapidjson::kObjectType);
   json::set(document, image, "name", record.image);
   json::set(document, image, "id", record.image_id);
@@ -144,6 +145,7 @@ Result<InstanceRecord> parse_instance(std::string_view text, std::string_view wh
   record.id = json::string_or(document, "id");
   record.name = json::string_or(document, "name");
   record.created = json::string_or(document, "created");
+  record.deleted = json::string_or(document, "deleted");
   record.backend = json::string_or(document, "backend");
   record.cpus = static_cast<unsigned>(json::uint_or(document, "cpus", 0));
   record.memory = json::uint_or(document, "memory", 0);

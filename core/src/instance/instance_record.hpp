@@ -21,6 +21,7 @@ struct NetworkRecord {
 
 struct InstanceRecord {
   std::string id, name, created;
+  std::string deleted;  // when; it can be recovered. Empty: it is in use
   std::string image, image_id;
   std::string backend;
   unsigned cpus = 1;

@@ -36,7 +36,7 @@ Result<std::optional<Intent>> read_intent(const std::string& folder) {
   intent.since = json::string_or(document, "since");
   intent.save = json::string_or(document, "save");
   intent.was_running = json::bool_or(document, "was_running", true);
-  for (const char* known : {"launch", "start", "stop", "delete", "standby", "restore"})
+  for (const char* known : {"launch", "start", "stop", "delete", "purge", "set", "standby", "restore"})
     if (intent.operation == known) return std::optional<Intent>(std::move(intent));
   return fail(ErrorKind::corrupted, path + " names the unknown operation \"" + intent.operation + "\"");
 }

@@ -12,8 +12,9 @@
 namespace anyvisor {
 
 struct Intent {
-  std::string operation;  // "launch", "start", "stop", "delete", "standby", "restore"
-  bool force = false;     // stop and delete: the guest was not to be asked
+  // "launch", "start", "stop", "delete", "purge", "set", "standby", "restore"
+  std::string operation;
+  bool force = false;  // stop, delete and purge: the guest was not to be asked
   std::string since;
   std::string save;         // standby and restore: which saved state
   bool was_running = true;  // standby: the guest goes on when it is undone

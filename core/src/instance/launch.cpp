@@ -10,6 +10,7 @@
 #include "instance/machine_control.hpp"
 #include "instance/operations.hpp"
 #include "instance/publish.hpp"
+#include "instance/spec_checks.hpp"
 #include "instance/staged_folder.hpp"
 #include "process/process_identity.hpp"
 
@@ -18,19 +19,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::uint64_t mebibyte = 1ULL << 20;
-constexpr unsigned most_cpus = 1024;  // a slip of the finger is caught here; what the backend can is its own answer
 constexpr milliseconds host_patience{10000};
 constexpr milliseconds collect_patience{2000};
 
-Result<void> check_request(const LaunchRequest& request) {
+Result<void> check_request(const Home& home, const LaunchRequest& request) {
   if (!request.name.empty()) ANYVISOR_CHECK(check_name(request.name));
-  if (request.cpus < 1 || request.cpus > most_cpus)
-    return fail(ErrorKind::invalid_argument, std::to_string(request.cpus) + " is no number of CPUs",
-                "give 1 to " + std::to_string(most_cpus), "/cpus");
-  if (request.memory < mebibyte || request.memory % mebibyte != 0)
-    return fail(ErrorKind::invalid_argument, "memory of " + std::to_string(request.memory) + " bytes",
-                "give a multiple of 1 MiB", "/memory");
+  ANYVISOR_CHECK(check_cpus(request.cpus));
+  ANYVISOR_CHECK(check_memory(home, request.memory));
   if (request.networks)
     for (const auto& network : *request.networks)
       for (const auto& port : network.publish)
@@ -42,19 +37,29 @@ Result<void> check_request(const LaunchRequest& request) {
 
 // Those of the backends that can run machines on this host. One whose hypervisor is not installed says so at once; one
 // that has no accelerator here has found out before, mostly.
-std::vector<std::string> usable_ids(const Workspace& workspace, const std::vector<PluginInfo>& backends,
-                                    Operation& operation) {
+struct UsableBackends {
+  std::vector<std::string> ids;
+  std::string others, hint;  // why each of the others cannot: "qemu: ...; ..."; what helps, where one says it
+};
+UsableBackends usable_backends(const Workspace& workspace, const std::vector<PluginInfo>& backends,
+                               Operation& operation) {
   constexpr milliseconds limit{60000};  // may probe an accelerator
   // About a machine, though nothing is known of it yet: what a launch has no time for is left out of the answer.
   auto request = json::make_object();
   json::set_value(request, request, "machine", json::Value(rapidjson::kObjectType));
-  std::vector<std::string> ids;
+  UsableBackends usable;
   for (const auto& backend : backends) {
     const auto report = ask_plugin(workspace.plugin_host, backend, "backend.capabilities", request, limit, operation,
                                    workspace.home.path());
-    if (report && accelerator_of(*report) != no_accelerator) ids.push_back(backend.id);
+    if (report && accelerator_of(*report) != no_accelerator) {
+      usable.ids.push_back(backend.id);
+      continue;
+    }
+    const std::string why = report ? accelerator_reason_of(*report) : report.error().message;
+    usable.others += (usable.others.empty() ? "" : "; ") + backend.id + ": " + why;
+    if (!report && usable.hint.empty()) usable.hint = report.error().hint;
   }
-  return ids;
+  return usable;
 }
 
 // The backend asked for, or the only one that can be used here.
@@ -67,12 +72,13 @@ Result<std::string> choose_backend(const Workspace& workspace, const std::string
   if (backends.size() == 1) return backends.front().id;
   if (backends.empty())
     return fail(ErrorKind::unavailable, "there is no backend to run a machine with", "see 'anyvisor plugins list'");
-  const auto usable = usable_ids(workspace, backends, operation);
-  if (usable.size() == 1) return usable.front();
-  if (usable.empty())
-    return fail(ErrorKind::unavailable, "no backend can run a machine on this host", "see 'anyvisor doctor'");
+  const auto usable = usable_backends(workspace, backends, operation);
+  if (usable.ids.size() == 1) return usable.ids.front();
+  if (usable.ids.empty())
+    return fail(ErrorKind::unavailable, "no backend can run a machine on this host (" + usable.others + ")",
+                (usable.hint.empty() ? "" : usable.hint + "; ") + "see 'anyvisor doctor'");
   std::string list;
-  for (const auto& id : usable) list += (list.empty() ? "" : ", ") + id;
+  for (const auto& id : usable.ids) list += (list.empty() ? "" : ", ") + id;
   return fail(ErrorKind::invalid_argument, "there are several backends: " + list, "choose one with --backend",
               "/backend");
 }
@@ -157,7 +163,7 @@ void undo(const Workspace& workspace, LockedInstance locked) {
 
 Result<std::string> launch(const Workspace& workspace, const LaunchRequest& request, PhaseClock& clock) {
   clock.begin("check");
-  ANYVISOR_CHECK(check_request(request));
+  ANYVISOR_CHECK(check_request(workspace.home, request));
   UserData user_data;
   if (!request.user_data.empty()) {
     ANYVISOR_TRY(user_data, read_user_data(request.user_data));

@@ -60,7 +60,20 @@ Result<InstanceRecord> find_instance(const Workspace& workspace, const std::stri
   return std::move(entries[index].record);
 }
 
+Result<void> check_in_use(const InstanceRecord& record) {
+  if (record.deleted.empty()) return {};
+  return fail(ErrorKind::invalid_state, "instance \"" + record.name + "\" is deleted",
+              "take it back with 'anyvisor recover " + record.name + "', or remove it for good with 'anyvisor purge " +
+                  record.name + "'");
+}
+
 Result<LockedInstance> lock_instance(const Workspace& workspace, const std::string& wanted) {
+  ANYVISOR_TRY(LockedInstance locked, lock_even_deleted(workspace, wanted));
+  ANYVISOR_CHECK(check_in_use(locked.record));
+  return locked;
+}
+
+Result<LockedInstance> lock_even_deleted(const Workspace& workspace, const std::string& wanted) {
   ANYVISOR_TRY(auto found, find_instance(workspace, wanted));
   std::string folder = workspace.home.instance(found.id);
   ANYVISOR_TRY(FileLock lock, take_lock(folder, found.name, instance_patience));

@@ -26,9 +26,14 @@ Result<std::vector<InstanceEntry>> read_instances(const Workspace& workspace);
 // Looks one up (lookup.hpp). Errors: not_found, ambiguous, corrupted (it is that one which is damaged).
 Result<InstanceRecord> find_instance(const Workspace& workspace, const std::string& wanted);
 
-// Looks it up, takes its lock, finishes or undoes what was left unfinished. Errors: those of find_instance, busy
-// (another command works on it).
+// A deleted one can only be recovered, renamed and purged. Errors: invalid_state.
+Result<void> check_in_use(const InstanceRecord& record);
+
+// Looks it up, takes its lock, finishes or undoes what was left unfinished. Errors: those of find_instance and
+// check_in_use, busy (another command works on it).
 Result<LockedInstance> lock_instance(const Workspace& workspace, const std::string& wanted);
+// The same, deleted or not.
+Result<LockedInstance> lock_even_deleted(const Workspace& workspace, const std::string& wanted);
 
 // Finishes or undoes each unfinished operation whose instance nobody holds, and collects what was left over. Every
 // changing command starts with it. An instance that cannot be recovered now (a newer schema, a VMM that does not end)

@@ -16,22 +16,36 @@ Result<std::vector<IdentityChange>> plan_clone(const Workspace& workspace, const
 Result<void> prepare(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
 Result<std::string> compact(const Workspace& workspace, const std::string& instance, PhaseClock& clock);  // its id
 Result<std::vector<IdentityUnitInfo>> identity_units(const Workspace& workspace, Operation& operation);
-Result<std::string> start(const Workspace& workspace, const std::string& instance, const StartRequest& request,
-                          PhaseClock& clock);
-Result<std::string> standby(const Workspace& workspace, const std::string& instance, const StandbyRequest& request,
-                            PhaseClock& clock);
+struct Changed {
+  std::string id;
+  bool already = false;  // it was so before: nothing was done
+};
+Result<Changed> start(const Workspace& workspace, const std::string& instance, const StartRequest& request,
+                      PhaseClock& clock);
+Result<Changed> standby(const Workspace& workspace, const std::string& instance, const StandbyRequest& request,
+                        PhaseClock& clock);
 Result<std::string> restore(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
-Result<std::string> pause(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
-Result<std::string> resume(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
+Result<Changed> pause(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
+Result<Changed> resume(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
 struct Stopped {
   std::string id;
-  bool forced = false;  // although the guest had been asked
-  std::string warning;  // why; or empty
+  bool forced = false;   // although the guest had been asked
+  std::string warning;   // why; or empty
+  bool already = false;  // it was so before: nothing was done
 };
 Result<Stopped> stop(const Workspace& workspace, const std::string& instance, const StopRequest& request,
                      PhaseClock& clock);
+Result<Stopped> restart(const Workspace& workspace, const std::string& instance, const RestartRequest& request,
+                        PhaseClock& clock);
 Result<void> remove(const Workspace& workspace, const std::string& instance, const DeleteRequest& request,
                     PhaseClock& clock);
+Result<Changed> undelete(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
+Result<void> purge(const Workspace& workspace, const std::string& instance, PhaseClock& clock);
+Result<Changed> rename(const Workspace& workspace, const std::string& instance, const std::string& name,
+                       PhaseClock& clock);
+Result<std::string> change(const Workspace& workspace, const std::string& instance, const ChangeRequest& request,
+                           PhaseClock& clock);  // its id
+Result<std::vector<Leftover>> prune(const Workspace& workspace, const PruneRequest& request, PhaseClock& clock);
 
 Result<std::vector<InstanceInfo>> list(const Workspace& workspace);
 Result<InstanceInfo> info(const Workspace& workspace, const std::string& instance);

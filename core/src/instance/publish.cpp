@@ -12,14 +12,19 @@ namespace {
 
 constexpr std::chrono::milliseconds names_patience{10000};
 
-tl::unexpected<Error> name_is_taken(const std::string& name) {
+tl::unexpected<Error> name_is_taken(const std::string& name, bool deleted) {
+  if (deleted)
+    return fail(ErrorKind::already_exists, "instance \"" + name + "\" is deleted and keeps its name until it is purged",
+                "purge it with 'anyvisor purge " + name + "', take it back with 'anyvisor recover " + name +
+                    "', or choose another name",
+                "/name");
   return fail(ErrorKind::already_exists, "instance \"" + name + "\" already exists",
-              "choose another --name, or delete it with 'anyvisor delete " + name + "'", "/name");
+              "choose another name, or remove it for good with 'anyvisor delete --purge " + name + "'", "/name");
 }
 
 tl::unexpected<Error> name_is_coming(const std::string& name) {
   return fail(ErrorKind::already_exists, "instance \"" + name + "\" is being made by another command",
-              "choose another --name, or wait until that one has ended", "/name");
+              "choose another name, or wait until that one has ended", "/name");
 }
 
 // The instances that stand in staging, held by whoever makes (or is removing) them.
@@ -39,7 +44,7 @@ Result<std::vector<InstanceRecord>> read_coming(const Workspace& workspace) {
 Result<void> check_name_is_free(const Workspace& workspace, const std::string& name) {
   ANYVISOR_TRY(const auto entries, read_instances(workspace));
   for (const auto& entry : entries)
-    if (entry.record && entry.record->name == name) return name_is_taken(name);
+    if (entry.record && entry.record->name == name) return name_is_taken(name, !entry.record->deleted.empty());
   ANYVISOR_TRY(const auto coming, read_coming(workspace));
   for (const auto& one : coming)
     if (one.name == name) return name_is_coming(name);
@@ -55,10 +60,11 @@ Result<LockedInstance> publish_instance(
   // Those that are being made first: what is published in between is then seen among the instances.
   ANYVISOR_TRY(const auto coming, read_coming(workspace));
   ANYVISOR_TRY(const auto entries, read_instances(workspace));
-  std::set<std::string> taken, being_made, macs;
+  std::set<std::string> taken, deleted, being_made, macs;
   for (const auto& entry : entries)
     if (entry.record) {
       taken.insert(entry.record->name);
+      if (!entry.record->deleted.empty()) deleted.insert(entry.record->name);
       for (const auto& network : entry.record->networks) macs.insert(network.mac);
     }
   for (const auto& one : coming) {
@@ -68,7 +74,7 @@ Result<LockedInstance> publish_instance(
   if (record.name.empty())
     record.name =
         choose_name([&](const std::string& name) { return taken.contains(name) || being_made.contains(name); });
-  if (taken.contains(record.name)) return name_is_taken(record.name);
+  if (taken.contains(record.name)) return name_is_taken(record.name, deleted.contains(record.name));
   if (being_made.contains(record.name)) return name_is_coming(record.name);
   for (auto& network : record.networks) do
       network.mac = new_mac();

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "instance/recover.hpp"
 
+#include "instance/grow_disk.hpp"
 #include "instance/intent.hpp"
 #include "instance/machine_control.hpp"
+#include "instance/put_away.hpp"
 #include "standby/recover_standby.hpp"
+#include "standby/restore.hpp"
 
 namespace anyvisor {
 
@@ -32,7 +35,12 @@ Result<std::optional<LockedInstance>> recover(const Workspace& workspace, Locked
     if (!runs) ANYVISOR_CHECK(end_vmm(workspace, locked.record, quiet));
   } else if (intent->operation == "stop") {
     if (intent->force || !runs) ANYVISOR_CHECK(end_vmm(workspace, locked.record, quiet));
-  } else {
+  } else if (intent->operation == "delete") {
+    ANYVISOR_CHECK(discard_saved_memory(workspace, locked));
+    ANYVISOR_CHECK(mark_deleted(locked));
+  } else if (intent->operation == "set") {
+    ANYVISOR_CHECK(describe_grown_disk(workspace, locked.record));
+  } else {  // purge
     gone = true;
     ANYVISOR_CHECK(end_vmm(workspace, locked.record, quiet));
   }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
+// delete, recover, purge: an instance is put away in one step, taken back in one, and removed by one rename.
 #include "instance/identifier.hpp"
 #include "instance/intent.hpp"
 #include "instance/locked_instance.hpp"
 #include "instance/lookup.hpp"
 #include "instance/machine_control.hpp"
 #include "instance/operations.hpp"
+#include "instance/put_away.hpp"
 #include "instance/state_machine.hpp"
 #include "process/background_job.hpp"
+#include "process/process_identity.hpp"
+#include "standby/restore.hpp"
 #include "standby/saved_folder.hpp"
 
 namespace anyvisor {
@@ -41,6 +45,15 @@ Result<void> remove_damaged(const Workspace& workspace, const std::string& id, P
 
 }  // namespace
 
+Result<void> mark_deleted(LockedInstance& locked) {
+  if (!locked.record.deleted.empty()) return {};
+  InstanceRecord record = locked.record;
+  record.deleted = now_utc();
+  ANYVISOR_CHECK(write_instance(locked.folder, record, "instance.delete"));
+  locked.record = std::move(record);
+  return {};
+}
+
 Result<void> remove(const Workspace& workspace, const std::string& instance, const DeleteRequest& request,
                     PhaseClock& clock) {
   clock.begin("check");
@@ -48,28 +61,56 @@ Result<void> remove(const Workspace& workspace, const std::string& instance, con
   if (auto damaged = find_damaged(workspace, instance)) {
     if (request.force) return remove_damaged(workspace, *damaged, clock);
     return fail(ErrorKind::corrupted, "instance \"" + instance + "\" is damaged, see 'anyvisor info " + instance + "'",
-                "remove it with 'anyvisor delete --force " + instance + "'");
+                "remove it for good with 'anyvisor delete --force " + instance + "'");
   }
-  ANYVISOR_TRY(LockedInstance locked, lock_instance(workspace, instance));
-  State from = observe(workspace, locked.record).state;
+  ANYVISOR_TRY(LockedInstance locked, lock_even_deleted(workspace, instance));
+  const std::string name = locked.record.name;
+  if (!locked.record.deleted.empty()) return request.purge ? dispose(workspace, std::move(locked)) : Result<void>();
+  const State from = observe(workspace, locked.record).state;
   if (!request.force) {
     if (from == State::unknown)
-      return fail(ErrorKind::invalid_state, "cannot delete \"" + locked.record.name + "\": its VMM does not answer",
-                  "use 'anyvisor delete --force " + locked.record.name + "'");
-    ANYVISOR_CHECK(plan_hops(Verb::remove, from, locked.record.name));
+      return fail(ErrorKind::invalid_state, "cannot delete \"" + name + "\": its VMM does not answer",
+                  "use 'anyvisor delete --force " + name + "'");
+    ANYVISOR_CHECK(plan_hops(Verb::remove, from, name));
   }
-  if (from == State::standby) let_go_of_kept_memory(locked.folder);
   if (from != State::stopped) {
     clock.begin("VMM end");
     // On a full disk this fails, and deleting is what helps: killed half-way, it then leaves a stopped instance.
-    (void)write_intent(locked.folder, {"delete", true, ""});
-    if (auto ended = end_vmm(workspace, locked.record, clock.operation()); !ended) {
+    (void)write_intent(locked.folder, {request.purge ? "purge" : "delete", true, ""});
+    if (auto ended = discard_saved_memory(workspace, locked); !ended) {
       (void)clear_intent(locked.folder);
-      return in_context("cannot delete \"" + locked.record.name + "\"", std::move(ended).error());
+      return in_context("cannot delete \"" + name + "\"", std::move(ended).error());
     }
   }
   clock.begin("removal");
   end_job(locked.folder);
+  if (request.purge) return dispose(workspace, std::move(locked));
+  if (auto marked = mark_deleted(locked); !marked)
+    return in_context("cannot delete \"" + name + "\"", std::move(marked).error());
+  return from == State::stopped ? Result<void>() : clear_intent(locked.folder);
+}
+
+Result<Changed> undelete(const Workspace& workspace, const std::string& instance, PhaseClock& clock) {
+  clock.begin("check");
+  recover_unfinished(workspace);
+  ANYVISOR_TRY(LockedInstance locked, lock_even_deleted(workspace, instance));
+  if (locked.record.deleted.empty()) return Changed{locked.record.id, true};
+  clock.begin("record");
+  locked.record.deleted.clear();
+  ANYVISOR_CHECK(write_instance(locked.folder, locked.record, "instance.recover"));
+  return Changed{locked.record.id};
+}
+
+Result<void> purge(const Workspace& workspace, const std::string& instance, PhaseClock& clock) {
+  clock.begin("check");
+  recover_unfinished(workspace);
+  ANYVISOR_TRY(LockedInstance locked, lock_even_deleted(workspace, instance));
+  const std::string& name = locked.record.name;
+  if (locked.record.deleted.empty())
+    return fail(
+        ErrorKind::invalid_state, "cannot purge \"" + name + "\": it is not deleted",
+        "delete it first with 'anyvisor delete " + name + "', or at once with 'anyvisor delete --purge " + name + "'");
+  clock.begin("removal");
   return dispose(workspace, std::move(locked));
 }
 

@@ -55,6 +55,7 @@ InstanceInfo describe(const Workspace& workspace, const InstanceRecord& record) 
   info.cpus = record.cpus;
   info.memory = record.memory;
   info.created = record.created;
+  info.deleted = record.deleted;
   info.user = record.user;
   if (record.boot_method == "kernel") {
     info.kernel = kernel_version(folder + "/kernel");

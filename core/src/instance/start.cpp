@@ -34,8 +34,8 @@ Result<void> go(const std::vector<State>& hops, LockedInstance& locked, MachineC
 
 }  // namespace
 
-Result<std::string> start(const Workspace& workspace, const std::string& instance, const StartRequest& request,
-                          PhaseClock& clock) {
+Result<Changed> start(const Workspace& workspace, const std::string& instance, const StartRequest& request,
+                      PhaseClock& clock) {
   clock.begin("check");
   recover_unfinished(workspace);
   ANYVISOR_TRY(LockedInstance locked, lock_instance(workspace, instance));
@@ -48,10 +48,10 @@ Result<std::string> start(const Workspace& workspace, const std::string& instanc
     from = State::stopped;
   }
   ANYVISOR_TRY(auto hops, plan_hops(Verb::start, from, locked.record.name));
-  if (hops.empty()) return locked.record.id;
+  if (hops.empty()) return Changed{locked.record.id, true};
   if (from == State::standby) {
     ANYVISOR_CHECK(restore_locked(workspace, locked, "start", clock));
-    return locked.record.id;
+    return Changed{locked.record.id};
   }
 
   clock.begin("plugin-host");
@@ -72,7 +72,7 @@ Result<std::string> start(const Workspace& workspace, const std::string& instanc
   clock.begin("record");
   record_operation(locked, "start", clock.operation().phases);
   ANYVISOR_CHECK(clear_intent(locked.folder));
-  return locked.record.id;
+  return Changed{locked.record.id};
 }
 
 }  // namespace anyvisor

@@ -43,6 +43,8 @@ std::string_view verb_name(Verb verb) {
       return "start";
     case Verb::stop:
       return "stop";
+    case Verb::restart:
+      return "restart";
     case Verb::pause:
       return "pause";
     case Verb::resume:
@@ -112,6 +114,11 @@ Result<std::vector<State>> plan_hops(Verb verb, State from, std::string_view ins
       if (from == State::stopped) return Hops{};
       if (from == State::shutdown || from == State::standby) return Hops{State::stopped};
       return Hops{State::shutdown, State::stopped};
+    case Verb::restart:
+      if (from == State::stopped || from == State::standby)
+        return refuse(verb, from, instance, "start it with " + command("start", instance));
+      if (from == State::shutdown) return Hops{State::stopped, State::created, State::running};
+      return Hops{State::shutdown, State::stopped, State::created, State::running};
     case Verb::pause:
       if (from == State::running) return Hops{State::paused};
       if (from == State::paused) return Hops{};
@@ -132,7 +139,11 @@ Result<std::vector<State>> plan_hops(Verb verb, State from, std::string_view ins
                                            : "only an instance in Standby can be restored");
     case Verb::remove:
       if (from == State::stopped) return Hops{};
-      if (from == State::shutdown || from == State::standby) return Hops{State::stopped};
+      if (from == State::shutdown) return Hops{State::stopped};
+      if (from == State::standby)
+        return refuse(verb, from, instance,
+                      "its saved memory would be lost: wake it with " + command("start", instance) +
+                          ", or give it up with " + command("delete --force", instance));
       return refuse(
           verb, from, instance,
           "stop it first with " + command("stop", instance) + ", or use " + command("delete --force", instance));

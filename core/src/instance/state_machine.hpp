@@ -24,7 +24,7 @@ std::string_view state_to_wire(State state);
 // The hops of an operation from the present state: start from Stopped is {created, running}, from Standby {paused,
 // running}, ... An empty list: already there. Errors: invalid_state, "cannot start \"web\": it is Paused", hint with
 // the command that helps.
-enum class Verb { start, stop, pause, resume, standby, restore, remove };
+enum class Verb { start, stop, restart, pause, resume, standby, restore, remove };
 Result<std::vector<State>> plan_hops(Verb verb, State from, std::string_view instance_name);
 
 }  // namespace anyvisor

@@ -63,7 +63,7 @@ Result<Stopped> stop(const Workspace& workspace, const std::string& instance, co
   ANYVISOR_TRY(LockedInstance locked, lock_instance(workspace, instance));
   State from = observe(workspace, locked.record).state;
   ANYVISOR_TRY(auto hops, plan_hops(Verb::stop, from, locked.record.name));
-  if (hops.empty()) return Stopped{locked.record.id, false, ""};
+  if (hops.empty()) return Stopped{locked.record.id, false, "", true};
   if (from == State::standby) {
     ANYVISOR_CHECK(give_up_memory(workspace, locked, request, clock));
     return Stopped{locked.record.id, false, "the saved memory of \"" + locked.record.name + "\" was given up"};

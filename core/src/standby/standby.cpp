@@ -157,16 +157,16 @@ class Saving {
 
 }  // namespace
 
-Result<std::string> standby(const Workspace& workspace, const std::string& instance, const StandbyRequest& request,
-                            PhaseClock& clock) {
+Result<Changed> standby(const Workspace& workspace, const std::string& instance, const StandbyRequest& request,
+                        PhaseClock& clock) {
   clock.begin("check");
   recover_unfinished(workspace);
   ANYVISOR_TRY(LockedInstance locked, lock_instance(workspace, instance));
   const State from = observe(workspace, locked.record).state;
   ANYVISOR_TRY(auto hops, plan_hops(Verb::standby, from, locked.record.name));
-  if (hops.empty()) return locked.record.id;
+  if (hops.empty()) return Changed{locked.record.id, true};
   ANYVISOR_CHECK(Saving(workspace, locked, request, clock).run(from));
-  return locked.record.id;
+  return Changed{locked.record.id};
 }
 
 }  // namespace anyvisor

@@ -102,7 +102,7 @@ Result<void> make_missing(const std::string& path) {
 
 }  // namespace
 
-Result<Home> Home::open(const std::string& path) {
+Result<Home> Home::find(const std::string& path) {
   Home home;
   if (path.empty()) {
     ANYVISOR_TRY(auto wanted, default_path());
@@ -111,14 +111,34 @@ Result<Home> Home::open(const std::string& path) {
     ANYVISOR_TRY(home.path_, make_absolute(path));
   }
   ANYVISOR_TRY(auto presence, look(home.path_));
-  if (presence == Presence::missing) ANYVISOR_CHECK(make_missing(home.path_));
-  if (::euidaccess(home.path_.c_str(), R_OK | W_OK | X_OK) != 0)
-    return fail(ErrorKind::unavailable, "cannot write into the home folder \"" + home.path_ + "\"", choose_another);
-  for (const auto& part : {home.instances(), home.staging(), home.disks(), home.images(), home.cache()}) {
+  if (presence == Presence::folder) ANYVISOR_CHECK(home.check_writable());
+  return home;
+}
+
+Result<Home> Home::open(const std::string& path) {
+  ANYVISOR_TRY(Home home, find(path));
+  ANYVISOR_CHECK(home.make());
+  return home;
+}
+
+Result<void> Home::check_writable() const {
+  if (::euidaccess(path_.c_str(), R_OK | W_OK | X_OK) == 0) return {};
+  return fail(ErrorKind::unavailable, "cannot write into the home folder \"" + path_ + "\"", choose_another);
+}
+
+bool Home::is_there() const {
+  return ::access(instances().c_str(), F_OK) == 0;
+}
+
+Result<void> Home::make() const {
+  ANYVISOR_TRY(auto presence, look(path_));
+  if (presence == Presence::missing) ANYVISOR_CHECK(make_missing(path_));
+  ANYVISOR_CHECK(check_writable());
+  for (const auto& part : {instances(), staging(), disks(), images(), cache()}) {
     ANYVISOR_TRY(auto there, look(part));
     if (there == Presence::missing) ANYVISOR_CHECK(make_missing(part));
   }
-  return home;
+  return {};
 }
 
 }  // namespace anyvisor

@@ -11,8 +11,14 @@ namespace anyvisor {
 class Home {
  public:
   // Empty `path`: $ANYVISOR_HOME, else for root /var/lib/anyvisor, else $XDG_DATA_HOME/anyvisor, else
-  // ~/.local/share/anyvisor. Makes what is missing, mode 0700. Errors: unavailable, corrupted, exhausted.
+  // ~/.local/share/anyvisor. Makes nothing: where there is no such folder it is a home without anything in it. Errors:
+  // unavailable, corrupted.
+  static Result<Home> find(const std::string& path);
+  // The same, and make().
   static Result<Home> open(const std::string& path);
+  // Makes what is missing, mode 0700; for whoever is about to write into it. Errors: unavailable, corrupted, exhausted.
+  Result<void> make() const;
+  bool is_there() const;  // it has been made
 
   const std::string& path() const { return path_; }  // absolute
   std::string instances() const { return path_ + "/instances"; }
@@ -32,6 +38,7 @@ class Home {
   std::string disks_lock() const { return path_ + "/disks.lock"; }
 
  private:
+  Result<void> check_writable() const;
   std::string path_;
 };
 

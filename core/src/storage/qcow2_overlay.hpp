@@ -33,6 +33,10 @@ struct OverlayCluster {
 // fail_errno.
 Result<Fd> write_overlay(const std::string& path, const OverlaySpec& spec, const std::vector<OverlayCluster>& clusters);
 
+// Bytes of the disk that a guest sees: what a qcow2 file says of itself, or a raw file's length. Errors: corrupted, as
+// fail_errno.
+Result<std::uint64_t> virtual_size_of(const std::string& path, const std::string& format);
+
 // Does the overlay hold nothing of its own: is the disk below all there is to see? Errors: corrupted (no qcow2 file of
 // ours), as fail_errno.
 Result<bool> overlay_is_empty(const std::string& path);

@@ -16,8 +16,8 @@ namespace {
 // From docs/interop/qcow2.txt.
 constexpr std::uint64_t magic = 0x514649fb;
 constexpr std::size_t header_bytes = 104;
-constexpr std::size_t version_at = 4, cluster_bits_at = 20, crypt_at = 32, l1_size_at = 36, l1_offset_at = 40,
-                      incompatible_at = 72;
+constexpr std::size_t version_at = 4, cluster_bits_at = 20, size_at = 24, crypt_at = 32, l1_size_at = 36,
+                      l1_offset_at = 40, incompatible_at = 72;
 constexpr std::uint64_t offset_mask = 0x00fffffffffffe00;
 constexpr std::uint64_t copied = 1ULL << 63, compressed = 1ULL << 62, all_zeroes = 1;  // in entries of the tables
 constexpr std::uint64_t dirty = 1;  // of the incompatible features: the only one that changes no layout
@@ -83,6 +83,19 @@ Result<void> for_each_entry(const Overlay& overlay, const std::string& path, Vis
 }
 
 }  // namespace
+
+Result<std::uint64_t> virtual_size_of(const std::string& path, const std::string& format) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_errno("cannot open \"" + path + "\"", errno);
+  if (format == "raw") {
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) return fail_errno("cannot look at \"" + path + "\"", errno);
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+  ANYVISOR_TRY(const std::string header, read_at(fd.get(), header_bytes, 0, path));
+  if (big_endian(header, 0, 4) != magic) return fail(ErrorKind::corrupted, "\"" + path + "\" is no qcow2 file");
+  return big_endian(header, size_at, 8);
+}
 
 Result<bool> overlay_is_empty(const std::string& path) {
   ANYVISOR_TRY(Overlay overlay, open_overlay(path));
