@@ -39,7 +39,7 @@ Result<void> check_request(const Home& home, const LaunchRequest& request) {
 // that has no accelerator here has found out before, mostly.
 struct UsableBackends {
   std::vector<std::string> ids;
-  std::string others, hint;  // why each of the others cannot: "qemu: ...; ..."; what helps, where one says it
+  std::string others, hint;  // why each of the others cannot: "ID: reason; ..."; what helps, where one says it
 };
 UsableBackends usable_backends(const Workspace& workspace, const std::vector<PluginInfo>& backends,
                                Operation& operation) {
