@@ -225,6 +225,14 @@ def an_empty_home():
         check(os.stat(home.path).st_mode & 0o777 == 0o700, "the home folder is open to others")
 
 
+def no_backend_can_run():
+    """Each says why not, and what helps."""
+    with Home() as home:
+        result = home.run("launch", "x", env={"PATH": "/nonexistent"}, ok=False)
+        check(result.code == 9 and "no backend can run a machine" in result.err, str(result))
+        check("qemu: QEMU is not installed" in result.err and "cloud-hypervisor: Cloud Hypervisor is not installed" in result.err, str(result))
+
+
 def several_names():
     with Home() as home:
         result = home.run("info", "a", "b", "c", ok=False)
@@ -265,5 +273,5 @@ def documented_json():
 
 if __name__ == "__main__":
     suite.main(refusals, refusals_of_what_runs_something, user_data_is_checked_first, refusals_in_json, control_characters_in_messages, help_of_every_command,
-               options_before_and_after_the_command, an_empty_home, several_names, version, output_that_cannot_be_written,
+               options_before_and_after_the_command, an_empty_home, no_backend_can_run, several_names, version, output_that_cannot_be_written,
                documented_exit_codes, documented_json)

@@ -85,7 +85,7 @@ def whole_life():
         again = processes.until(lambda: home.console("guest").count("00000001\n") == 2, seconds(20))
         check(again, f"the guest does not count from 1 again: {home.console('guest')[-200:]!r}")
         wait_for_count(home, "guest", 3)
-        timed("delete", "--purge", home.run("delete", "--purge", "guest", "--force"))
+        timed("delete", home.run("delete", "--purge", "guest", "--force"))
         times["launch to delete"] = time.monotonic() - begin
         check(home.info("guest") is None and home.list() == [], "it is still listed")
         check_nothing_left(home, before, [first["id"]])

@@ -33,11 +33,13 @@ InstanceRecord example() {
 
 TEST(InstanceRecord, WhatIsWrittenIsRead) {
   InstanceRecord record = example();
+  record.deleted = "2026-02-03T04:05:06.789Z";
   auto read = parse_instance(render(record), "instance.json");
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(render(*read), render(record));
   EXPECT_EQ(read->networks.at(0).publish.at(0).host_port, 8080);
   EXPECT_EQ(read->memory, 1ULL << 40);
+  EXPECT_EQ(read->deleted, record.deleted);
   EXPECT_EQ(read->last_phases.at(0).duration.count(), 7);
 }
 

@@ -44,6 +44,17 @@ class Qcow2Overlay : public ::testing::Test {
   test::TemporaryFolder folder_;
 };
 
+TEST_F(Qcow2Overlay, TellsHowLargeItIsAlsoOnceItHasGrown) {
+  make_raw("base.raw", 1 << 20);
+  ASSERT_TRUE(write_overlay(path("disk.qcow2"), {"base.raw", "raw", 1 << 20}, {}));
+  EXPECT_EQ(virtual_size_of(path("disk.qcow2"), "qcow2").value(), 1u << 20);
+  output_of({"qemu-img", "resize", "-q", "-f", "qcow2", path("disk.qcow2"), "5000M"});
+  EXPECT_EQ(virtual_size_of(path("disk.qcow2"), "qcow2").value(), 5000ULL << 20);
+  EXPECT_EQ(virtual_size_of(path("base.raw"), "raw").value(), 1u << 20);
+  EXPECT_EQ(virtual_size_of(path("base.raw"), "qcow2").error().kind, ErrorKind::corrupted);
+  EXPECT_FALSE(virtual_size_of(path("nowhere"), "qcow2"));
+}
+
 TEST_F(Qcow2Overlay, IsWhatQemuImgMakes) {
   constexpr std::uint64_t mebibyte = 1 << 20;
   for (std::uint64_t size :

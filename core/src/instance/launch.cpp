@@ -39,7 +39,7 @@ Result<void> check_request(const Home& home, const LaunchRequest& request) {
 // that has no accelerator here has found out before, mostly.
 struct UsableBackends {
   std::vector<std::string> ids;
-  std::string others, hint;  // why each of the others cannot: "ID: reason; ..."; what helps, where one says it
+  std::string others, hints;  // why each of the others cannot, and what helps: "ID: ...; ID: ..."
 };
 UsableBackends usable_backends(const Workspace& workspace, const std::vector<PluginInfo>& backends,
                                Operation& operation) {
@@ -57,7 +57,8 @@ UsableBackends usable_backends(const Workspace& workspace, const std::vector<Plu
     }
     const std::string why = report ? accelerator_reason_of(*report) : report.error().message;
     usable.others += (usable.others.empty() ? "" : "; ") + backend.id + ": " + why;
-    if (!report && usable.hint.empty()) usable.hint = report.error().hint;
+    if (!report && !report.error().hint.empty())
+      usable.hints += (usable.hints.empty() ? "" : "; ") + backend.id + ": " + report.error().hint;
   }
   return usable;
 }
@@ -76,7 +77,7 @@ Result<std::string> choose_backend(const Workspace& workspace, const std::string
   if (usable.ids.size() == 1) return usable.ids.front();
   if (usable.ids.empty())
     return fail(ErrorKind::unavailable, "no backend can run a machine on this host (" + usable.others + ")",
-                (usable.hint.empty() ? "" : usable.hint + "; ") + "see 'anyvisor doctor'");
+                (usable.hints.empty() ? "" : usable.hints + "; ") + "see 'anyvisor doctor'");
   std::string list;
   for (const auto& id : usable.ids) list += (list.empty() ? "" : ", ") + id;
   return fail(ErrorKind::invalid_argument, "there are several backends: " + list, "choose one with --backend",
