@@ -4,6 +4,9 @@
 
 The plugin: machine.create and machine.boot of a plugin-host that is there. curl: the same program is started with an API socket by path
 and asked for vmm.ping, vm.create and vm.boot, a curl each, with the config that the plugin has sent. The tiny guest, one processor.
+
+backends.py --beside-qemu: QEMU and Cloud Hypervisor in turns, both by their plugins under KVM, to Running and to the guest's first line. For
+a place where KVM works, such as the rig, whose times mean nothing: only the ratios do.
 Exit 77 where ANYVISOR_TEST_CLOUD_HYPERVISOR and PATH name no program.
 """
 
@@ -60,37 +63,76 @@ def by_curl(program, folder, config):
             pathlib.Path(socket).unlink(missing_ok=True)
 
 
-def main():
-    count = repetitions(20)
-    program = os.environ.get("ANYVISOR_TEST_CLOUD_HYPERVISOR") or shutil.which("cloud-hypervisor")
-    if not program or not shutil.which("curl"):
-        print("SKIPPED: no Cloud Hypervisor (ANYVISOR_TEST_CLOUD_HYPERVISOR names one), or no curl")
+def ground(stage, folder, name, settings):
+    """What machines of one backend stand on, in a folder of its own."""
+    own = pathlib.Path(folder, name)
+    own.mkdir()
+    options = types.SimpleNamespace(time_factor=5, settings=settings, guest=None, plugin=stage / f"lib/anyvisor/plugins/anyvisor-{name}.so",
+                                    plugin_host=stage / "libexec/anyvisor/plugin-host")
+    subject = Subject(options, str(own))
+    for step in (steps_life.load_and_negotiation, steps_life.capability_report):
+        step(subject)
+    return subject
+
+
+def beside_curl(stage, folder, program, count):
+    if not shutil.which("curl"):
+        print("SKIPPED: no curl")
         sys.exit(suite.SKIP_CODE)
-    stage = pathlib.Path(suite.program("ANYVISOR_CLI")).resolve().parents[1]
-    with tempfile.TemporaryDirectory(prefix="anyvisor-backends-") as folder:
-        options = types.SimpleNamespace(time_factor=5, settings={"binary": os.path.abspath(program)}, guest=None,
-                                        plugin=stage / "lib/anyvisor/plugins/anyvisor-cloud-hypervisor.so",
-                                        plugin_host=stage / "libexec/anyvisor/plugin-host")
-        subject = Subject(options, folder)
-        for step in (steps_life.load_and_negotiation, steps_life.capability_report):
-            step(subject)
-        plugin, plain = [], []
-        for number in range(count + 1):
-            with Machine(subject) as machine:
-                machine.attach()
-                seconds = by_plugin(machine)
-                info = json.loads(curl(str(machine.folder / "api.sock"), "vm.info"))
-                machine.terminate()
-            kept = {name: value for name, value in info["config"].items()
-                    if name in ("cpus", "memory", "payload", "rng", "serial", "console", "landlock_enable", "landlock_rules")}
-            kept["landlock_rules"] = [{"path": folder, "access": "rw"}] if kept.get("landlock_enable") else None
-            other = by_curl(program, pathlib.Path(folder), json.dumps(kept))
-            if number > 0:  # the first pair warms the caches, and the plugin asks the program for its version once
-                plugin.append(seconds)
-                plain.append(other)
+    subject = ground(stage, folder, "cloud-hypervisor", {"binary": program, "accelerator": "kvm"})
+    plugin, plain = [], []
+    for number in range(count + 1):
+        with Machine(subject) as machine:
+            machine.attach()
+            seconds = by_plugin(machine)
+            info = json.loads(curl(str(machine.folder / "api.sock"), "vm.info"))
+            machine.terminate()
+        kept = {name: value for name, value in info["config"].items()
+                if name in ("cpus", "memory", "payload", "rng", "serial", "console", "landlock_enable", "landlock_rules")}
+        kept["landlock_rules"] = [{"path": folder, "access": "rw"}] if kept.get("landlock_enable") else None
+        other = by_curl(program, pathlib.Path(folder), json.dumps(kept))
+        if number > 0:  # the first pair warms the caches, and the plugin asks the program for its version once
+            plugin.append(seconds)
+            plain.append(other)
     ours = print_row("Cloud Hypervisor: plugin, request to Running", plugin)
     theirs = print_row("Cloud Hypervisor: the same calls by curl", plain)
     print(f"plugin to curl: {ours / theirs:.2f} (target: at most 1.1)")
+
+
+def beside_qemu(stage, folder, program, count):
+    subjects = {"QEMU": ground(stage, folder, "qemu", {"accelerator": "kvm"}),
+                "Cloud Hypervisor": ground(stage, folder, "cloud-hypervisor", {"binary": program, "accelerator": "kvm"})}
+    running, speaking = ({name: [] for name in subjects} for _ in range(2))
+    for number in range(count + 1):
+        for name, subject in subjects.items():
+            with Machine(subject) as machine:
+                machine.attach()
+                begin = time.monotonic()
+                by_plugin(machine)
+                runs = time.monotonic() - begin
+                while not machine.count():
+                    time.sleep(0.001)
+                if number > 0:
+                    running[name].append(runs)
+                    speaking[name].append(time.monotonic() - begin)
+                machine.terminate()
+    for what, times in (("request to Running", running), ("request to the guest's first line", speaking)):
+        medians = [print_row(f"{name} under KVM: {what}", times[name]) for name in subjects]
+        print(f"QEMU to Cloud Hypervisor, {what}: {medians[0] / medians[1]:.2f}")
+
+
+def main():
+    program = os.environ.get("ANYVISOR_TEST_CLOUD_HYPERVISOR") or shutil.which("cloud-hypervisor")
+    if not program:
+        print("SKIPPED: no Cloud Hypervisor (ANYVISOR_TEST_CLOUD_HYPERVISOR names one)")
+        sys.exit(suite.SKIP_CODE)
+    stage = pathlib.Path(suite.program("ANYVISOR_CLI")).resolve().parents[1]
+    compare = beside_curl
+    if "--beside-qemu" in sys.argv:
+        sys.argv.remove("--beside-qemu")
+        compare = beside_qemu
+    with tempfile.TemporaryDirectory(prefix="anyvisor-backends-") as folder:
+        compare(stage, folder, os.path.abspath(program), repetitions(20))
 
 
 if __name__ == "__main__":

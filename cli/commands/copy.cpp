@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "command.hpp"
+#include "commands/via.hpp"
 #include "forward_signals.hpp"
 #include "session.hpp"
 
@@ -25,11 +26,12 @@ namespace {
 constexpr unsigned any_number = std::numeric_limits<unsigned>::max();
 
 // One of the two is "-": the other names a file in a guest, and a command there reads or writes it.
-int copy_stream(Session& session, const std::string& from, const std::string& to) {
+int copy_stream(Session& session, const std::string& from, const std::string& to, Via via) {
   const CopyPlace place = parse_place(from == "-" ? to : from);
   if (place.instance.empty() || place.path.empty())
     throw UsageError("with '-', the other end names a file in a guest", "for instance: anyvisor copy - web:notes.txt");
   ExecRequest request;
+  request.via = via;
   if (from == "-") {
     request.command = {"sh", "-c", "cat >\"$1\"", "sh", place.path};
     request.stdin_fd = STDIN_FILENO;
@@ -56,10 +58,11 @@ int run(Session& session, const Arguments& arguments) {
   if (std::ranges::find(words, "-") != words.end()) {
     if (words.size() != 2 || arguments.has("recursive"))
       throw UsageError("'-', standard input or output, goes alone with one file in a guest", "leave the others out");
-    return copy_stream(session, words[0], words[1]);
+    return copy_stream(session, words[0], words[1], read_via(arguments));
   }
   CopyRequest request;
   request.recursive = arguments.has("recursive");
+  request.via = read_via(arguments);
   request.destination = parse_place(words.back());
   words.pop_back();
   for (const auto& word : words) request.sources.push_back(parse_place(word));
@@ -78,6 +81,7 @@ int run(Session& session, const Arguments& arguments) {
 
 constexpr std::array options{
     Option{"recursive", 'r', nullptr, "Copy folders with all that is in them"},
+    via_option,
 };
 
 constexpr const char* details =

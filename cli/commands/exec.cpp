@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "command.hpp"
+#include "commands/via.hpp"
 #include "forward_signals.hpp"
 #include "session.hpp"
 
@@ -38,6 +39,7 @@ int run_exec(Session& session, const Arguments& arguments) {
   ExecRequest request;
   request.terminal = wants_terminal(arguments);
   request.folder = arguments.value("workdir");
+  request.via = read_via(arguments);
   for (const auto& text : arguments.values("env")) {
     const auto equals = text.find('=');
     if (equals == 0 || equals == std::string::npos)
@@ -67,6 +69,7 @@ std::string only_running(Manager& manager) {
 int run_shell(Session& session, const Arguments& arguments) {
   ExecRequest request;
   request.terminal = wants_terminal(arguments);
+  request.via = read_via(arguments);
   const auto& words = arguments.positional();
   return run_in_guest(session, words.empty() ? only_running(session.manager()) : words.front(), std::move(request));
 }
@@ -78,8 +81,9 @@ constexpr std::array exec_options{
     no_tty_option,
     Option{"workdir", 'w', "DIR", "Folder in the guest to run it in (default: the user's home)"},
     Option{"env", 'e', "NAME=VALUE", "A variable for its environment", true},
+    via_option,
 };
-constexpr std::array shell_options{tty_option, no_tty_option};
+constexpr std::array shell_options{tty_option, no_tty_option, via_option};
 
 constexpr const char* exec_details =
     "Everything after NAME is the command and arrives as it is; for pipes and the like, name a shell:\n"

@@ -37,6 +37,7 @@ std::string login_line(const InstanceInfo& info) {
     for (const auto& port : endpoint.publish)
       if (port.protocol == "tcp" && port.guest_port == 22)
         return info.user + ", ssh at " + port.host_address + ":" + std::to_string(port.host_port);
+  if (info.vsock_cid != 0) return info.user + ", over vsock (context id " + std::to_string(info.vsock_cid) + ")";
   return info.user + ", no port leads to its ssh server";
 }
 

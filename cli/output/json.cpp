@@ -102,6 +102,7 @@ json::Value to_json(json::Document& document, const InstanceInfo& info) {
   json::set(document, object, "disk_occupied", std::uint64_t{info.disk_occupied});
   json::set(document, object, "disk_layers", info.disk_layers);
   json::set(document, object, "vmm_pid", info.vmm_pid);
+  json::set(document, object, "vsock_cid", std::uint64_t{info.vsock_cid});
   json::set(document, object, "exit_code", info.exit_code);
   json::set(document, object, "exit_signal", info.exit_signal);
   json::set(document, object, "has_saved_memory", info.has_saved_memory);

@@ -171,6 +171,10 @@ Result<json::Document> Machine::hop_call(const std::string& name, anyvisor_machi
       reply = in_context("plugin \"" + backend_->loaded().id + "\", machine." + name, std::move(checked).error());
   // A VMM that has ended meanwhile is Stopped, whatever it said last.
   std::string state = reply ? json::string_or(*reply, "state") : std::string();
+  // What is told beside it only explains the end, which is seen by the process alone.
+  if (name == "on_event" && !state.empty())
+    vmm_.explain_end(state == "stopped" ? json::string_or(*reply, "reason") : std::string());
+  if (name == "on_event" && state == "stopped") return reply;
   if (!state.empty() && (vmm_.alive() || state == "stopped")) set_state(state, json::string_or(*reply, "reason"));
   return reply;
 }
@@ -218,11 +222,13 @@ Result<json::Document> Machine::start_vmm(const std::string& name,
                                           anyvisor_machine_call anyvisor_backend_draft1::*function,
                                           const json::Value& params, CallContext& call) {
   if (!handle_) return fail(ErrorKind::invalid_state, "no machine is attached");
+  if (vmm_.alive() && vmm_.ended()) vmm_.wait_ended(kill_patience);  // that is told first
   // A VMM that is there already is not this call's: however the plugin answers, it lives on.
   if (vmm_.alive()) return hop_call(name, backend_->loaded().backend.value().*function, params, call, "state-reply");
   vmm_.describe(backend_->loaded().id, render_array(json::array_or_null(params, "endpoints")));
   auto reply = hop_call(name, backend_->loaded().backend.value().*function, params, call, "state-reply");
-  if (reply && !vmm_.alive()) reply = fail(ErrorKind::backend_failed, "the VMM ended as soon as it had started");
+  if (reply && (!vmm_.alive() || vmm_.ended()))
+    reply = fail(ErrorKind::backend_failed, "the VMM ended as soon as it had started");
   if (!reply) {
     Error error = std::move(reply).error();
     if (vmm_.alive()) {

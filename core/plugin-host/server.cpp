@@ -73,7 +73,7 @@ int Server::run() {
     watched.clear();
     watched.push_back({wake_.get(), POLLIN, 0});
     watched.push_back({listener_ ? listener_.get() : -1, POLLIN, 0});
-    watched.push_back({machine_ ? machine_->vmm().pidfd() : -1, POLLIN, 0});
+    watched.push_back({end_can_be_told() ? machine_->vmm().pidfd() : -1, POLLIN, 0});
     // The plugin's own descriptor is looked at only while no call runs that could close it.
     bool look = machine_ && !event_queued_ && worker_.idle();
     watched.push_back({look ? machine_->event_fd() : -1, POLLIN, 0});
@@ -85,15 +85,11 @@ int Server::run() {
       (void)!::read(wake_.get(), &count, sizeof count);
     }
     flush_outgoing();
-    if (watched[2].revents != 0) on_vmm_end();
-    if (watched[3].revents != 0 && worker_.idle()) {
-      event_queued_ = true;
-      add_own_job("machine.on_event", event_limit, [this](CallContext& context) {
-        (void)machine_->on_event(context);
-        std::lock_guard guard(outgoing_mutex_);
-        event_done_ = true;
-      });
-    }
+    if (watched[2].revents != 0) end_seen_ = true;
+    if (end_seen_ && end_can_be_told())
+      tell_end();
+    else if (watched[3].revents != 0 && worker_.idle())
+      queue_event();
     std::size_t index = 4;
     for (auto& client : clients_) {
       if (index == watched.size()) break;
@@ -110,6 +106,32 @@ int Server::run() {
     (void)unlink((options_.folder + "/host.sock").c_str());
   }
   return close_plugins();
+}
+
+// About an end that nobody waits for the backend is heard first: it may know why. It is busy while a call runs.
+bool Server::end_can_be_told() const {
+  if (!machine_ || event_queued_) return false;
+  return !end_seen_ || worker_.idle() || machine_->vmm().end_is_awaited();
+}
+
+void Server::tell_end() {
+  const bool ask = !asked_why_ && worker_.idle() && machine_->event_fd() >= 0 && !machine_->vmm().end_is_awaited();
+  asked_why_ = ask;
+  if (ask) {
+    queue_event();
+  } else {
+    end_seen_ = false;
+    on_vmm_end();
+  }
+}
+
+void Server::queue_event() {
+  event_queued_ = true;
+  add_own_job("machine.on_event", event_limit, [this](CallContext& context) {
+    (void)machine_->on_event(context);
+    std::lock_guard guard(outgoing_mutex_);
+    event_done_ = true;
+  });
 }
 
 // What the plugins have open is closed, machines first; a VMM stays.

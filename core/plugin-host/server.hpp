@@ -74,6 +74,9 @@ class Server {
   int close_plugins();
   void serve_waiting();
   void watch_deadlines();
+  bool end_can_be_told() const;
+  void tell_end();
+  void queue_event();
   void on_vmm_end();
   void rotate_logs(bool now);
   void forget_gone_clients();
@@ -88,6 +91,7 @@ class Server {
   std::vector<Waiting> waiting_;
   std::uint64_t last_client_ = 0;
   bool had_client_ = false, retired_ = false, event_queued_ = false;
+  bool end_seen_ = false, asked_why_ = false;  // an end that is not told yet; the backend was asked about it
   Clock::time_point started_ = Clock::now(), last_rotation_ = Clock::now();
   std::mutex outgoing_mutex_;
   std::deque<Outgoing> outgoing_;

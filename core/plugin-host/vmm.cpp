@@ -58,6 +58,7 @@ Result<anyvisor::Child> Vmm::start(Command command) {
   record_->process.pid = child.pid;
   own_child_ = true;
   expected_.clear();
+  explained_.clear();
   pidfd_ = Fd(fcntl(child.pidfd.get(), F_DUPFD_CLOEXEC, 3));
   return child;
 }
@@ -86,6 +87,7 @@ bool Vmm::adopt() {
     return false;
   }
   expected_.clear();
+  explained_.clear();
   endpoints_ = record_->endpoints;
   pidfd_ = std::move(*process);
   own_child_ = false;
@@ -95,6 +97,16 @@ bool Vmm::adopt() {
 void Vmm::expect_end(const std::string& reason) {
   std::lock_guard guard(mutex_);
   expected_ = reason;
+}
+
+bool Vmm::end_is_awaited() const {
+  std::lock_guard guard(mutex_);
+  return !expected_.empty() || waiting_ > 0;
+}
+
+void Vmm::explain_end(const std::string& reason) {
+  std::lock_guard guard(mutex_);
+  explained_ = reason;
 }
 
 bool Vmm::ended() const {
@@ -110,7 +122,10 @@ void Vmm::kill() {
 
 bool Vmm::wait_ended(std::chrono::milliseconds patience) {
   std::unique_lock lock(mutex_);
-  return ended_.wait_for(lock, patience, [&] { return !pidfd_; });
+  ++waiting_;
+  const bool ended = ended_.wait_for(lock, patience, [&] { return !pidfd_; });
+  --waiting_;
+  return ended;
 }
 
 int Vmm::pidfd() const {
@@ -142,6 +157,8 @@ std::string Vmm::on_end() {
   auto exit = reap();
   if (!expected_.empty()) {
     exit.reason = expected_;
+  } else if (exit.code <= 0 && exit.signal == 0 && !explained_.empty()) {
+    exit.reason = explained_;
   } else if (exit.code > 0) {
     lock.unlock();
     if (std::string tail = log_tail(); !tail.empty()) exit.reason += ": " + tail;

@@ -30,6 +30,9 @@ class Vmm {
 
   // Its end will have been asked for: `reason` goes into the record. [worker]
   void expect_end(const std::string& reason);
+  bool end_is_awaited() const;  // it was asked for, or somebody is in wait_ended()
+  // What an end that nobody asked for will have come from; empty: not known. Not used when it looks like a crash.
+  void explain_end(const std::string& reason);
   // SIGKILL. [any thread]
   void kill();
   // Waits until its end is recorded. false: it lives on. [worker]
@@ -57,7 +60,8 @@ class Vmm {
   bool own_child_ = false;
   std::uint64_t log_start_ = 0;  // size of vmm.log when the VMM was started
   std::optional<ProcessRecord> record_;
-  std::string expected_;
+  int waiting_ = 0;
+  std::string expected_, explained_;
 };
 
 }  // namespace anyvisor::host

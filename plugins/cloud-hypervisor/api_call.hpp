@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "descriptor.hpp"
+#include "instance_folder.hpp"
 
 namespace anyvisor::cloud_hypervisor {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "descriptor.hpp"
+#include "instance_folder.hpp"
 
 namespace anyvisor::cloud_hypervisor {
 

@@ -39,9 +39,9 @@ json::Document describe_hardware(const MachineDocument& machine, const std::vect
     json::set(value, value, "read_only", disk.read_only);
     add(value);
   }
-  if (machine.vsock_cid != 0) {
+  if (machine.vsock.cid != 0) {
     json::Document value = device("vsock", "vsock", "virtio-vsock-pci");
-    json::set(value, value, "cid", std::uint64_t{machine.vsock_cid});
+    json::set(value, value, "cid", std::uint64_t{machine.vsock.cid});
     add(value);
   }
   for (const auto& nic : nics) {

@@ -11,9 +11,9 @@
 #include <cstring>
 
 #include "disk_chain.hpp"
+#include "failed_start.hpp"
 #include "hardware.hpp"
 #include "landlock.hpp"
-#include "vmm_log.hpp"
 
 namespace anyvisor::cloud_hypervisor {
 namespace {
@@ -66,7 +66,7 @@ InstanceFolder& CloudHypervisorMachine::folder() {
 }
 
 std::string CloudHypervisorMachine::put(const sdk::Context& context, const char* action, std::string_view body) {
-  return ApiCall(folder().connect(api_socket), Method::put, action, body).finish(context);
+  return ApiCall(folder().connect_at_once(api_socket), Method::put, action, body).finish(context);
 }
 
 Binary CloudHypervisorMachine::prepare(const sdk::Context& context) {
@@ -89,7 +89,7 @@ ConfigFacts CloudHypervisorMachine::config_facts() const {
 
 void CloudHypervisorMachine::start_vmm(const sdk::Context& context, const Binary& binary) {
   events_ = EventStream();
-  booted_ = false;
+  booted_ = off_ = false;
   folder().remove(booted_marker);
   folder().remove(vsock_socket);  // the VMM takes none that is there
   const Descriptor console = folder().open_console_log();
@@ -112,7 +112,7 @@ void CloudHypervisorMachine::start_vmm(const sdk::Context& context, const Binary
                  {console.get(), STDOUT_FILENO}};
 
   // Connected and asked before the VMM runs: its first answer is the only thing to wait for.
-  ApiCall ping(folder().connect(api_socket), Method::get, "vmm.ping");
+  ApiCall ping(folder().connect_at_once(api_socket), Method::get, "vmm.ping");
   ping.send(context);
   const std::uint64_t log_begin = vmm_log_size(folder());
   context.progress("VMM start", 0, 0);
@@ -165,7 +165,8 @@ std::string CloudHypervisorMachine::adopt(const sdk::Context& context, std::stri
   events_ = EventStream(Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)));
   events_.drain();
   booted_ = folder().has(booted_marker);
-  const json::Document reply = ApiCall(folder().connect(api_socket), Method::get, "vmm.ping").finish_object(context);
+  const json::Document reply =
+      ApiCall(folder().connect_at_once(api_socket), Method::get, "vmm.ping").finish_object(context);
   version_ = parse_version(json::string_or(reply, "version"));
   return tell(query(context));
 }
@@ -173,7 +174,8 @@ std::string CloudHypervisorMachine::adopt(const sdk::Context& context, std::stri
 CloudHypervisorMachine::Observed CloudHypervisorMachine::query(const sdk::Context& context) {
   std::string state;
   try {
-    const json::Document info = ApiCall(folder().connect(api_socket), Method::get, "vm.info").finish_object(context);
+    const json::Document info =
+        ApiCall(folder().connect_at_once(api_socket), Method::get, "vm.info").finish_object(context);
     state = json::string_or(info, "state");
   } catch (const Refused& refused) {
     // No machine in it: a create or a restore that did not come to its end. Before v53 only the text tells.
@@ -281,9 +283,9 @@ std::string CloudHypervisorMachine::state(const sdk::Context& context, std::stri
 std::string CloudHypervisorMachine::guest_endpoints(const sdk::Context&, std::string_view) {
   json::Document reply = json::make_object();
   json::set_value(reply, reply, "addresses", json::Value(rapidjson::kArrayType));
-  if (document_.vsock_cid != 0) {
+  if (document_.vsock.cid != 0) {
     json::Value vsock(rapidjson::kObjectType);
-    json::set(reply, vsock, "cid", std::uint64_t{document_.vsock_cid});
+    json::set(reply, vsock, "cid", std::uint64_t{document_.vsock.cid});
     json::set(reply, vsock, "socket", document_.folder + "/" + vsock_socket);
     json::set_value(reply, reply, "vsock", std::move(vsock));
   }
@@ -291,11 +293,22 @@ std::string CloudHypervisorMachine::guest_endpoints(const sdk::Context&, std::st
 }
 
 std::string CloudHypervisorMachine::on_event(const sdk::Context& context, std::string_view) {
-  const auto events = events_.drain();
   // All other changes are answers to what was asked for.
-  const bool off = std::ranges::any_of(
-      events, [](const VmmEvent& event) { return event.source == "vm" && event.name == "shutdown"; });
-  if (!off) return "{}";
+  bool news = false;
+  for (const auto& event : events_.drain()) {
+    if (event.source != "vm" || (event.name != "shutdown" && event.name != "booted")) continue;
+    const bool off = event.name == "shutdown";  // a guest that boots anew has been off for a moment, too
+    news = news || off || off_;
+    off_ = off;
+  }
+  // Before v52 that is the VMM's end; whether it still answers is a matter of luck.
+  if (off_ && !abilities_of(version_).stays_after_power_off) {
+    json::Document reply = json::make_object();
+    json::set(reply, reply, "state", "stopped");
+    json::set(reply, reply, "reason", powered_off);
+    return json::render(reply);
+  }
+  if (!news) return "{}";
   try {
     Observed now = query(context);
     if (now.state == told_) return "{}";

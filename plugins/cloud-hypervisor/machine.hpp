@@ -69,8 +69,8 @@ class CloudHypervisorMachine : public sdk::Machine {
   std::optional<InstanceFolder> folder_;
   Version version_;
   EventStream events_;
-  std::string told_;  // the state that the host has been told last
-  bool booted_ = false;
+  std::string told_;                   // the state that the host has been told last
+  bool booted_ = false, off_ = false;  // the guest has been; it has told by an event that it is
 };
 
 }  // namespace anyvisor::cloud_hypervisor

@@ -15,7 +15,8 @@ constexpr std::uint64_t memory_step = 128ULL << 20;
 }  // namespace
 
 std::vector<std::string> CloudHypervisorMachine::disk_ids(const sdk::Context& context) {
-  const json::Document info = ApiCall(folder().connect(api_socket), Method::get, "vm.info").finish_object(context);
+  const json::Document info =
+      ApiCall(folder().connect_at_once(api_socket), Method::get, "vm.info").finish_object(context);
   std::vector<std::string> ids;
   const auto* config = json::object_or_null(info, "config");
   if (const auto* disks = config ? json::array_or_null(*config, "disks") : nullptr)
@@ -35,7 +36,7 @@ std::string CloudHypervisorMachine::attach_device(const sdk::Context& context, s
     throw sdk::unsupported("Landlock holds Cloud Hypervisor to the files that it was started with")
         .field("/device/path")
         .hint("set the plugin's setting sandbox to false, and start the machine anew");
-  const Disk disk = parse_disk(*device, "/device");
+  const Disk disk = sdk::parse_disk(*device, "/device", "Cloud Hypervisor");
   require_disk_files(disk);
   require_chain(disk, version_);
   const auto ids = disk_ids(context);

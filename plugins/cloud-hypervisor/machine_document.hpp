@@ -9,20 +9,14 @@
 #include <string_view>
 #include <vector>
 
+#include "local-vmm/machine_parts.hpp"
+
 namespace anyvisor::cloud_hypervisor {
 
-struct ChainLink {
-  std::string path;
-  std::string format;  // raw or qcow2
-};
-
-struct Disk {
-  std::string id;
-  bool read_only = false;
-  bool shared = false;           // other machines may have it open for writing too
-  std::vector<ChainLink> chain;  // the disk's own file first, then its backing files; never empty
-  std::string field;             // where it stands in the document, for error messages
-};
+using sdk::ChainLink;
+using sdk::Disk;
+using sdk::parse_object;
+using sdk::require_disk_files;
 
 enum class BootMethod { kernel, firmware };
 
@@ -36,8 +30,8 @@ struct MachineDocument {
   unsigned cpus = 1, max_cpus = 1;
   std::uint64_t memory = 0, hotplug_memory = 0;  // bytes: at boot, and what may be added
   Boot boot;
-  std::vector<Disk> disks;      // disks, then volumes, then the config disk
-  std::uint32_t vsock_cid = 0;  // 0: no vsock device
+  std::vector<Disk> disks;  // disks, then volumes, then the config disk
+  sdk::Vsock vsock;         // always there where it is asked for
   std::string smbios_uuid;
   std::string hardware;  // what create() wrote last time, JSON; or empty
 };
@@ -48,15 +42,11 @@ struct Nic {
 };
 
 // Throw sdk::Failure with a field pointer. [any thread]
-json::Document parse_object(std::string_view text, const char* what);
 MachineDocument parse_machine(std::string_view text);
-// One disk or volume, which stands at `field` of its document.
-Disk parse_disk(const json::Value& value, const std::string& field);
 // Of a create or restore request. User-mode networking is refused: Cloud Hypervisor has none.
 std::vector<Nic> parse_endpoints(const json::Value& request);
 // Its kernel and disks are there and can be read, and the kernel is one: Cloud Hypervisor itself looks at it only when
 // the guest boots.
 void require_files(const MachineDocument& machine);
-void require_disk_files(const Disk& disk);
 
 }  // namespace anyvisor::cloud_hypervisor

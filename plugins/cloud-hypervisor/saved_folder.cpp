@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "descriptor.hpp"
+#include "instance_folder.hpp"
 
 namespace anyvisor::cloud_hypervisor {
 namespace {

@@ -1,37 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "version.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <anyvisor/json.hpp>
 #include <charconv>
-#include <cstdlib>
 #include <map>
 #include <mutex>
-#include <sstream>
 
 namespace anyvisor::cloud_hypervisor {
-namespace {
-
-bool is_program(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && ::access(path.c_str(), X_OK) == 0;
-}
-
-std::string look_up(const std::string& name) {
-  if (name.find('/') != std::string::npos) return name.front() == '/' && is_program(name) ? name : std::string();
-  const char* path = std::getenv("PATH");
-  std::istringstream folders(path ? path : "/usr/local/bin:/usr/bin:/bin");
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    if (folder.empty() || folder.front() != '/') continue;
-    std::string candidate = folder + "/" + name;
-    if (is_program(candidate)) return candidate;
-  }
-  return {};
-}
-
-}  // namespace
 
 Abilities abilities_of(Version version) {
   Abilities abilities;
@@ -43,15 +18,9 @@ Abilities abilities_of(Version version) {
 }
 
 Binary find_binary(const std::string& name) {
-  std::string path = look_up(name);
-  struct stat status {};
-  if (path.empty() || ::stat(path.c_str(), &status) < 0)
-    throw sdk::Failure(ANYVISOR_UNAVAILABLE, "Cloud Hypervisor is not installed: there is no program " + name)
-        .hint("put the program of a release, v40 or newer, on PATH, or name it in the plugin's setting binary");
-  std::ostringstream identity;
-  identity << path << ':' << status.st_dev << ':' << status.st_ino << ':' << status.st_size << ':'
-           << status.st_mtim.tv_sec << '.' << status.st_mtim.tv_nsec;
-  return {std::move(path), identity.str()};
+  if (auto found = sdk::look_up_program(name)) return std::move(*found);
+  throw sdk::Failure(ANYVISOR_UNAVAILABLE, "Cloud Hypervisor is not installed: there is no program " + name)
+      .hint("put the program of a release, v40 or newer, on PATH, or name it in the plugin's setting binary");
 }
 
 Version parse_version(const std::string& printed) {

@@ -5,12 +5,11 @@
 #include <anyvisor/plugin.hpp>
 #include <string>
 
+#include "local-vmm/program.hpp"
+
 namespace anyvisor::cloud_hypervisor {
 
-struct Binary {
-  std::string path;
-  std::string identity;  // changes when the file does
-};
+using sdk::Binary;
 
 struct Version {
   unsigned major = 0, minor = 0;

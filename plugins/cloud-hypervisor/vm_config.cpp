@@ -80,10 +80,10 @@ class ConfigBuilder {
   }
 
   void add_vsock() {
-    if (machine_.vsock_cid == 0) return;
+    if (machine_.vsock.cid == 0) return;
     add("vsock", [&](json::Value& vsock) {
       json::set(config_, vsock, "id", "vsock");
-      json::set(config_, vsock, "cid", std::uint64_t{machine_.vsock_cid});
+      json::set(config_, vsock, "cid", std::uint64_t{machine_.vsock.cid});
       json::set(config_, vsock, "socket", facts_.vsock_socket);
     });
   }

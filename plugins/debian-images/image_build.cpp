@@ -166,6 +166,7 @@ std::string make_manifest(const Suite& suite, const std::string& folder, const s
   json::set(manifest, manifest, "firmware", "uefi");
   json::set(manifest, manifest, "cloud_init", true);
   json::set(manifest, manifest, "user", "debian");
+  json::set(manifest, manifest, "ssh_over_vsock", true);
   json::set(manifest, manifest, "key", key);
   return json::render_pretty(manifest);
 }

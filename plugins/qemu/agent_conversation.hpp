@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "descriptor.hpp"
+#include "instance_folder.hpp"
 #include "qmp_connection.hpp"
 
 namespace anyvisor::qemu {

@@ -7,6 +7,7 @@
 
 #include "accelerator.hpp"
 #include "firmware.hpp"
+#include "host_vsock.hpp"
 #include "machine.hpp"
 #include "machine_document.hpp"
 #include "version.hpp"
@@ -24,7 +25,7 @@ struct Answer {
   const char* reason;
 };
 
-constexpr std::array<Answer, 22> fixed_answers{{
+constexpr std::array<Answer, 21> fixed_answers{{
     {"pause", "yes", ""},
     {"save", "yes", "the guest's RAM stays in its file; device state of the same machine type only"},
     {"restore", "yes", ""},
@@ -42,7 +43,6 @@ constexpr std::array<Answer, 22> fixed_answers{{
     {"config_disk", "yes", ""},
     {"console", "yes", ""},
     {"console_socket", "yes", ""},
-    {"vsock", "no", later},
     {"agent", "yes", "a channel for the QEMU guest agent; the guest must run one"},
     {"network_user", "yes", ""},
     {"network_tap", "yes", ""},
@@ -84,6 +84,11 @@ std::string QemuBackend::capabilities(const sdk::Context& context, std::string_v
   for (const auto& answer : fixed_answers) add_answer(report, capabilities, answer);
   const auto* machine = json::object_or_null(request, "machine");
   add_answer(report, capabilities, firmware_answer(settings_, machine));
+  const std::string no_vsock = why_no_vsock();
+  add_answer(report, capabilities,
+             {"vsock", no_vsock.empty() ? "yes" : "needs",
+              no_vsock.empty() ? "served by this host's kernel, which knows each guest by a context id of its own"
+                               : no_vsock.c_str()});
   json::set_value(report, report, "capabilities", std::move(capabilities));
 
   json::Document vmm = json::make_object();

@@ -16,7 +16,8 @@ constexpr int qmp_number = 4;
 constexpr int console_number = 5;
 constexpr int agent_number = 6;
 static_assert(memory_number == agent_number + 1);
-constexpr int first_tap_number = 8;
+constexpr int vsock_number = 8;
+constexpr int first_tap_number = 9;
 
 class Builder {
  public:
@@ -31,6 +32,7 @@ class Builder {
     add_channels();
     add_disks();
     add_networks();
+    add_vsock();
     add_boot();
     return std::move(line_);
   }
@@ -125,6 +127,13 @@ class Builder {
       if (std::string option = netdev_option(endpoints_[i], tap); !option.empty()) add("-netdev", option);
       add("-device", nic_device(endpoints_[i], i));
     }
+  }
+
+  void add_vsock() {
+    if (facts_.descriptors.vsock < 0) return;
+    const int number = pass(facts_.descriptors.vsock, vsock_number);
+    add("-device", "vhost-vsock-pci,id=vsock,guest-cid=" + std::to_string(machine_.vsock.cid) +
+                       ",vhostfd=" + std::to_string(number) + ",bus=pcie.0,addr=" + pci_address(vsock_slot));
   }
 
   void add_boot() {

@@ -13,6 +13,7 @@ namespace anyvisor::qemu {
 // Descriptors that QEMU gets, by the numbers that they have in this process. Not owned.
 struct OwnDescriptors {
   int folder = -1, qmp = -1, console = -1, agent = -1, memory = -1;
+  int vsock = -1;  // of a machine with a vsock device
 };
 
 // The number that QEMU has its RAM's descriptor by.

@@ -13,7 +13,7 @@
 #include <cstring>
 #include <vector>
 
-#include "descriptor.hpp"
+#include "instance_folder.hpp"
 
 namespace anyvisor::qemu {
 namespace {

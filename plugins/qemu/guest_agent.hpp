@@ -4,7 +4,7 @@
 
 #include <anyvisor/plugin.hpp>
 
-#include "descriptor.hpp"
+#include "instance_folder.hpp"
 #include "qmp_client.hpp"
 
 namespace anyvisor::qemu {

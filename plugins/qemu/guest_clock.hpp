@@ -5,7 +5,7 @@
 #include <anyvisor/plugin.hpp>
 #include <string>
 
-#include "descriptor.hpp"
+#include "instance_folder.hpp"
 
 namespace anyvisor::qemu {
 

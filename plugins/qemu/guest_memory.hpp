@@ -4,7 +4,6 @@
 
 #include <cstdint>
 
-#include "descriptor.hpp"
 #include "instance_folder.hpp"
 
 namespace anyvisor::qemu {

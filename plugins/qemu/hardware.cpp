@@ -22,6 +22,16 @@ const char* firmware_name(BootMethod method) {
 
 }  // namespace
 
+bool has_vsock(const std::string& hardware) {
+  json::Document document;
+  document.Parse(hardware.data(), hardware.size());
+  if (document.HasParseError() || !document.IsObject()) return false;
+  if (const auto* devices = json::array_or_null(document, "devices"))
+    for (const auto& each : devices->GetArray())
+      if (json::string_or(each, "kind") == "vsock") return true;
+  return false;
+}
+
 json::Document describe_hardware(const MachineDocument& machine, const std::vector<Endpoint>& endpoints,
                                  const HardwareFacts& facts) {
   json::Document hardware = json::make_object();
@@ -53,6 +63,11 @@ json::Document describe_hardware(const MachineDocument& machine, const std::vect
     json::Document nic = device("nic", endpoints[i].id, "virtio-net-pci", nic_address(i));
     json::set(nic, nic, "mac", endpoints[i].mac);
     add(nic);
+  }
+  if (facts.vsock) {
+    json::Document vsock = device("vsock", "vsock", "vhost-vsock-pci", pci_address(vsock_slot));
+    json::set(vsock, vsock, "cid", std::uint64_t{machine.vsock.cid});
+    add(vsock);
   }
   json::set_value(hardware, hardware, "devices", std::move(devices));
   return hardware;

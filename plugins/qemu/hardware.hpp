@@ -15,7 +15,11 @@ struct HardwareFacts {
   std::string accelerator;   // kvm or tcg
   std::string cpu_model;
   std::string version;  // of QEMU
+  bool vsock = false;   // it has the vsock device that the document asks for
 };
+
+// Whether hardware that was described once has a vsock device.
+bool has_vsock(const std::string& hardware);
 
 json::Document describe_hardware(const MachineDocument& machine, const std::vector<Endpoint>& endpoints,
                                  const HardwareFacts& facts);

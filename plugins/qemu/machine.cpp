@@ -6,16 +6,17 @@
 
 #include "accelerator.hpp"
 #include "disk_nodes.hpp"
+#include "failed_start.hpp"
 #include "file_system_freeze.hpp"
 #include "firmware.hpp"
 #include "guest_agent.hpp"
 #include "guest_clock.hpp"
 #include "guest_memory.hpp"
 #include "hardware.hpp"
+#include "host_vsock.hpp"
 #include "kept_memory.hpp"
 #include "live_snapshot.hpp"
 #include "version.hpp"
-#include "vmm_log.hpp"
 
 namespace anyvisor::qemu {
 namespace {
@@ -70,6 +71,9 @@ std::string QemuMachine::create(const sdk::Context& context, std::string_view re
   require_files(document_);
   std::string accelerator_reason;
   LaunchFacts facts = gather_facts(context, accelerator_reason);
+  const bool without = document_.vsock.optional && !why_no_vsock().empty();
+  const Descriptor vsock = document_.vsock.cid == 0 || without ? Descriptor() : open_vsock();
+  facts.descriptors.vsock = vsock.get();
   memory_ = document_.memory_in_file ? make_memory_file(folder(), document_.memory) : make_memfd(document_.memory);
   forget_kept_memory();
   Started started = start_vmm(context, endpoints, std::move(facts));
@@ -88,7 +92,7 @@ QemuMachine::Started QemuMachine::start_vmm(const sdk::Context& context, const s
   Descriptor qmp = folder().listen(qmp_socket);
   Descriptor console = folder().listen(console_socket);
   Descriptor agent = folder().listen(agent_socket);
-  facts.descriptors = {folder().fd(), qmp.get(), console.get(), agent.get(), memory_.get()};
+  facts.descriptors = {folder().fd(), qmp.get(), console.get(), agent.get(), memory_.get(), facts.descriptors.vsock};
   CommandLine line = build_command_line(document_, endpoints, facts);
 
   // Connected and asked before QEMU runs: its first answer is the only thing to wait for.
@@ -119,7 +123,7 @@ QemuMachine::Started QemuMachine::start_vmm(const sdk::Context& context, const s
   session_ = std::move(session);
 
   const HardwareFacts hardware_facts{versioned_type(machine_type), facts.accelerator, facts.cpu_model,
-                                     session_->client().version()};
+                                     session_->client().version(), facts.descriptors.vsock >= 0};
   document_.hardware_machine_type = hardware_facts.machine_type;
   Started started{describe_hardware(document_, endpoints, hardware_facts), observed.state};
   document_.hardware = json::render(started.hardware);
@@ -232,7 +236,7 @@ std::string QemuMachine::terminate(const sdk::Context& context, std::string_view
   session_.reset();
   memory_.reset();
   vmm_pid_ = -1;
-  folder().remove_sockets();
+  for (const char* name : {qmp_socket, console_socket, agent_socket}) folder().remove(name);
   return reply;
 }
 
@@ -277,6 +281,11 @@ std::string QemuMachine::guest_endpoints(const sdk::Context&, std::string_view) 
   add("console", console_socket);
   add("agent", agent_socket);
   json::set_value(reply, reply, "addresses", json::Value(rapidjson::kArrayType));
+  if (has_vsock(document_.hardware)) {
+    json::Document vsock = json::make_object();
+    json::set(vsock, vsock, "cid", std::uint64_t{document_.vsock.cid});
+    json::set_copy(reply, reply, "vsock", vsock);
+  }
   return json::render(reply);
 }
 

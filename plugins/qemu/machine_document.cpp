@@ -1,61 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "machine_document.hpp"
 
-#include <unistd.h>
-
 #include <anyvisor/plugin.hpp>
 
 namespace anyvisor::qemu {
 namespace {
 
 using sdk::Failure;
-
-Failure invalid(const std::string& message, const std::string& field) {
-  return Failure(ANYVISOR_INVALID_ARGUMENT, message).field(field);
-}
-
-ChainLink parse_link(const json::Value& value, const std::string& field) {
-  ChainLink link{json::string_or(value, "path"), json::string_or(value, "format")};
-  if (link.path.empty() || link.path.front() != '/')
-    throw invalid("a disk's path must be absolute: '" + link.path + "'", field + "/path");
-  if (link.format != "raw" && link.format != "qcow2")
-    throw Failure(ANYVISOR_UNSUPPORTED, "the QEMU backend does not run from disks of format '" + link.format + "'")
-        .field(field + "/format")
-        .hint("convert it: qemu-img convert -O qcow2");
-  return link;
-}
-
-Disk parse_disk(const json::Value& value, const std::string& field) {
-  Disk disk;
-  disk.id = json::string_or(value, "id");
-  disk.field = field;
-  disk.read_only = json::bool_or(value, "read_only", false);
-  disk.shared = json::bool_or(value, "shared", false);
-  if (disk.id.empty()) throw invalid("a disk has no id", field + "/id");
-  if (json::find(value, "remote"))
-    throw Failure(ANYVISOR_UNSUPPORTED, "QEMU's disks are local files").field(field + "/remote");
-  if (json::find(value, "overlay"))
-    throw Failure(ANYVISOR_UNSUPPORTED, "overlays of volumes come in a later version").field(field + "/overlay");
-  if (const auto* chain = json::array_or_null(value, "chain")) {
-    for (rapidjson::SizeType i = 0; i < chain->Size(); ++i)
-      disk.chain.push_back(parse_link((*chain)[i], field + "/chain/" + std::to_string(i)));
-  } else {
-    disk.chain.push_back(parse_link(value, field));
-  }
-  if (disk.chain.empty()) throw invalid("the chain of disk '" + disk.id + "' is empty", field + "/chain");
-  for (std::size_t i = 0; i + 1 < disk.chain.size(); ++i)
-    if (disk.chain[i].format == "raw")
-      throw invalid("a raw disk has no backing file: " + disk.chain[i].path,
-                    field + "/chain/" + std::to_string(i) + "/format");
-  return disk;
-}
-
-void parse_disks(const json::Value& document, const char* name, std::vector<Disk>& disks) {
-  const auto* array = json::array_or_null(document, name);
-  if (!array) return;
-  for (rapidjson::SizeType i = 0; i < array->Size(); ++i)
-    disks.push_back(parse_disk((*array)[i], std::string("/") + name + "/" + std::to_string(i)));
-}
+using sdk::invalid;
 
 Boot parse_boot(const json::Value& document) {
   const auto* value = json::object_or_null(document, "boot");
@@ -79,43 +31,11 @@ Boot parse_boot(const json::Value& document) {
   return boot;
 }
 
-// Parts of the contract that this backend does not have yet.
-void refuse_unsupported(const json::Value& document) {
-  auto refuse_filled = [&](const char* name, const char* what) {
-    const auto* array = json::array_or_null(document, name);
-    if (array && !array->Empty())
-      throw Failure(ANYVISOR_UNSUPPORTED, std::string(what) + " come in a later version of the QEMU backend")
-          .field(std::string("/") + name);
-  };
-  refuse_filled("mounts", "mounts of host folders");
-  refuse_filled("devices", "passed-through devices");
-  if (json::object_or_null(document, "vsock"))
-    throw Failure(ANYVISOR_UNSUPPORTED, "vsock comes in a later version of the QEMU backend").field("/vsock");
-  if (const auto* limits = json::object_or_null(document, "limits"))
-    for (const auto& member : limits->GetObject())
-      if (member.value.IsUint64() && member.value.GetUint64() > 0)
-        throw Failure(ANYVISOR_UNSUPPORTED, "rate limits come in a later version of the QEMU backend")
-            .field(std::string("/limits/") + member.name.GetString());
-}
-
-void require_file(const std::string& path, const std::string& what, const std::string& field) {
-  if (path.empty() || ::access(path.c_str(), R_OK) == 0) return;
-  throw Failure(ANYVISOR_NOT_FOUND, "the " + what + " cannot be read: " + path).field(field);
-}
-
 }  // namespace
-
-json::Document parse_object(std::string_view text, const char* what) {
-  json::Document document;
-  document.Parse(text.data(), text.size());
-  if (document.HasParseError() || !document.IsObject())
-    throw Failure(ANYVISOR_INVALID_ARGUMENT, std::string(what) + " is no JSON object");
-  return document;
-}
 
 MachineDocument parse_machine(std::string_view text) {
   json::Document document = parse_object(text, "the machine document");
-  refuse_unsupported(document);
+  sdk::refuse_what_comes_later(document, "QEMU");
   MachineDocument machine;
   machine.id = json::string_or(document, "id");
   machine.name = json::string_or(document, "name");
@@ -124,23 +44,11 @@ MachineDocument parse_machine(std::string_view text) {
     throw invalid("the machine's folder must be an absolute path", "/folder");
   machine.cpus = static_cast<unsigned>(json::uint_or(document, "cpus", 0));
   if (machine.cpus == 0) throw invalid("a machine has at least one CPU", "/cpus");
-  const auto* memory = json::object_or_null(document, "memory");
-  machine.memory = memory ? json::uint_or(*memory, "size", 0) : 0;
-  constexpr std::uint64_t mebibyte = 1024 * 1024;
-  if (machine.memory == 0 || machine.memory % mebibyte != 0)
-    throw invalid("memory must be a multiple of 1 MiB", "/memory/size");
-  machine.memory_in_file = memory && json::string_or(*memory, "backing", "memfd") == "file";
+  machine.memory = sdk::parse_memory_size(document);
+  machine.memory_in_file = json::string_or(document["memory"], "backing", "memfd") == "file";
   machine.boot = parse_boot(document);
-  parse_disks(document, "disks", machine.disks);
-  parse_disks(document, "volumes", machine.disks);
-  if (const auto* config = json::object_or_null(document, "config_disk")) {
-    Disk disk;
-    disk.id = "config";
-    disk.read_only = true;
-    disk.field = "/config_disk";
-    disk.chain.push_back({json::string_or(*config, "path"), json::string_or(*config, "format", "raw")});
-    machine.disks.push_back(std::move(disk));
-  }
+  machine.disks = sdk::parse_all_disks(document, "QEMU");
+  machine.vsock = sdk::parse_vsock(document);
   if (const auto* identity = json::object_or_null(document, "identity")) {
     machine.smbios_uuid = json::string_or(*identity, "smbios_uuid");
     machine.vmgenid = json::string_or(*identity, "vmgenid");
@@ -196,10 +104,9 @@ std::vector<Endpoint> parse_endpoints(const json::Value& create_request) {
 }
 
 void require_files(const MachineDocument& machine) {
-  require_file(machine.boot.kernel, "kernel", "/boot/kernel");
-  require_file(machine.boot.initrd, "initrd", "/boot/initrd");
-  for (const auto& disk : machine.disks)
-    for (const auto& link : disk.chain) require_file(link.path, "file of disk '" + disk.id + "'", disk.field);
+  sdk::require_file(machine.boot.kernel, "kernel", "/boot/kernel");
+  sdk::require_file(machine.boot.initrd, "initrd", "/boot/initrd");
+  for (const auto& disk : machine.disks) sdk::require_disk_files(disk);
 }
 
 }  // namespace anyvisor::qemu

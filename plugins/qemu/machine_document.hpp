@@ -9,20 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "local-vmm/machine_parts.hpp"
+
 namespace anyvisor::qemu {
 
-struct ChainLink {
-  std::string path;
-  std::string format;  // raw or qcow2
-};
-
-struct Disk {
-  std::string id;
-  bool read_only = false;
-  bool shared = false;           // other machines may have it open for writing too
-  std::vector<ChainLink> chain;  // the disk's own file first, then its backing files; never empty
-  std::string field;             // where it stands in the document, for error messages
-};
+using sdk::ChainLink;
+using sdk::Disk;
+using sdk::parse_object;
 
 enum class BootMethod { kernel, bios, uefi };
 
@@ -39,6 +32,7 @@ struct MachineDocument {
   bool memory_in_file = false;
   Boot boot;
   std::vector<Disk> disks;  // disks, then volumes, then the config disk
+  sdk::Vsock vsock;
   std::string smbios_uuid, vmgenid;
   std::string hardware_machine_type;  // what create() wrote last time, or empty
   std::string hardware;               // the whole of it, JSON
@@ -61,7 +55,6 @@ struct Endpoint {
 };
 
 // Throw sdk::Failure with a field pointer. [any thread]
-json::Document parse_object(std::string_view text, const char* what);
 MachineDocument parse_machine(std::string_view text);
 std::vector<Endpoint> parse_endpoints(const json::Value& create_request);
 // Its kernel and disks are there and can be read.

@@ -9,6 +9,7 @@
 #include "device_state.hpp"
 #include "guest_agent.hpp"
 #include "hardware.hpp"
+#include "host_vsock.hpp"
 #include "kept_memory.hpp"
 #include "machine.hpp"
 #include "saved_memory.hpp"
@@ -106,7 +107,7 @@ void QemuMachine::require_same_hardware(const std::vector<Endpoint>& endpoints, 
   if (document_.hardware.empty())
     throw sdk::Failure(ANYVISOR_INVALID_ARGUMENT, "the hardware that the memory was saved with is not known")
         .field("/hardware");
-  const HardwareFacts now{facts.machine_type, facts.accelerator, facts.cpu_model, {}};
+  const HardwareFacts now{facts.machine_type, facts.accelerator, facts.cpu_model, {}, has_vsock(document_.hardware)};
   json::Document here = describe_hardware(document_, endpoints, now);
   json::Document then;
   then.Parse(document_.hardware.data(), document_.hardware.size());
@@ -131,6 +132,8 @@ std::string QemuMachine::restore(const sdk::Context& context, std::string_view r
   std::string accelerator_reason;
   LaunchFacts facts = gather_facts(context, accelerator_reason);
   require_same_hardware(endpoints, facts);
+  const Descriptor vsock = has_vsock(document_.hardware) ? open_vsock() : Descriptor();
+  facts.descriptors.vsock = vsock.get();
   memory_ = place.durable ? open_saved_memory(place.folder, document_.memory, place.label) : kept_memory(place.label);
   const std::string path = place.folder + "/" + device_state_name;
   const Descriptor state(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which device stands in which slot of the root bus (pcie.0). Fixed, so that a guest finds its devices where they were
-// after every start, whatever else the machine has. Slots 0 and 31 belong to the chipset; 24 to 30 are left free.
+// after every start, whatever else the machine has. Slots 0 and 31 belong to the chipset; 25 to 30 are left free.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +14,7 @@ inline constexpr unsigned first_disk_slot = 4;
 inline constexpr std::size_t max_disks = 12;
 inline constexpr unsigned first_nic_slot = 16;
 inline constexpr std::size_t max_nics = 8;
+inline constexpr unsigned vsock_slot = 24;
 
 // Two hexadecimal digits, as -device takes it.
 inline std::string pci_address(unsigned slot) {

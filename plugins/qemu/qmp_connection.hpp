@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "descriptor.hpp"
+#include "instance_folder.hpp"
 
 namespace anyvisor::qemu {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-#include "descriptor.hpp"
+#include "instance_folder.hpp"
 
 namespace anyvisor::qemu {
 

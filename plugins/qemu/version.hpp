@@ -5,12 +5,11 @@
 #include <anyvisor/plugin.hpp>
 #include <string>
 
+#include "local-vmm/program.hpp"
+
 namespace anyvisor::qemu {
 
-struct Binary {
-  std::string path;      // absolute
-  std::string identity;  // changes when the file does: a cache key; no process is needed for it
-};
+using sdk::Binary;
 
 // Looks `name` up, on PATH unless it is a path. Throws Failure UNAVAILABLE with what to install. [any thread]
 Binary find_binary(const std::string& name);

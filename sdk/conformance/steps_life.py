@@ -59,7 +59,8 @@ def boot_pause_resume(subject):
 def power_off_by_guest(subject):
     """Observed with its reason; the machine boots again from there."""
     subject.need_console()
-    with Machine(subject, boot={"method": "kernel", "kernel": str(subject.guests / "poweroff.elf")}) as machine:
+    with Machine(subject, boot={"method": "kernel", "kernel": str(subject.guests / "poweroff.elf")},
+                 vsock={"cid": 3333, "optional": True}) as machine:
         machine.start()
         for times in (1, 2):
             seen = machine.call("machine.wait", states=["shutdown", "stopped"])

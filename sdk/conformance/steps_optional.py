@@ -102,4 +102,44 @@ def resize_memory(subject):
         machine.wait_for_count(machine.count() + 3)
 
 
-STEPS = [save_and_restore, fork, hotplug_disk, hotplug_nic, resize_cpus, resize_memory]
+def vsock_devices(machine):
+    """The context ids in its hardware."""
+    return [device["cid"] for device in machine.record()["hardware"].get("devices", []) if device["kind"] == "vsock"]
+
+
+def vsock_of(machine):
+    """The same, and what it says of the way there."""
+    return vsock_devices(machine), machine.call("machine.guest_endpoints").get("vsock")
+
+
+def vsock(subject):
+    """The device that is asked for is among the hardware and among the ways into the guest, also of one that was restored; where
+    there is none to be had, a machine for which it is optional runs without."""
+    answer, reason = subject.capability("vsock")
+    if answer != "yes":
+        with Machine(subject, vsock={"cid": 3333, "optional": True}) as machine:
+            machine.start()
+            check(not vsock_devices(machine), f"vsock is {answer}, and a machine has {vsock_devices(machine)}")
+        raise Declined(f"vsock: {reason}")
+    with Machine(subject, vsock={"cid": 3333}) as one, Machine(subject, vsock={"cid": 4444, "optional": True}) as other:
+        for machine, cid in ((one, 3333), (other, 4444)):
+            machine.start()
+            cids, way = vsock_of(machine)
+            check(cids == [cid] and way and way["cid"] == cid, f"asked for vsock {cid}, it has {cids}, and the way is {way}")
+            if "socket" in way:
+                socket = pathlib.Path(way["socket"])
+                check(socket.is_socket() and socket.parent == machine.folder, f"the way is {way}, and that is no socket of its folder")
+        if not subject.lacks("save") and not subject.lacks("restore"):
+            saved = one.folder / "saved"
+            saved.mkdir()
+            place = {"folder": str(saved), "label": "conformance"}
+            before = vsock_of(one)
+            one.call("machine.pause")
+            one.save(**place)
+            one.terminate()
+            one.restore(**place)
+            check(vsock_of(one) == before, f"it was restored, and has {vsock_of(one)} for {before}")
+            one.call("machine.resume")
+
+
+STEPS = [save_and_restore, fork, hotplug_disk, hotplug_nic, resize_cpus, resize_memory, vsock]

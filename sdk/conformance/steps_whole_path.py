@@ -8,7 +8,7 @@ import subprocess
 from machines import alive, wait_until
 from outcome import Declined, Failure, check
 
-NAME = "conformance"
+NAME, CLONE = "conformance", "conformance-clone"
 ABSENT = ("unavailable", "not_found", "not_ready")  # kinds of error when an image cannot be had on this machine
 
 
@@ -54,7 +54,8 @@ class Cli:
         return found[0] if isinstance(found, list) else found
 
     def remove(self):
-        self("delete", "--purge", "--force", NAME, check_exit=False)
+        for name in (NAME, CLONE):
+            self("delete", "--purge", "--force", name, check_exit=False)
 
 
 def command_line(subject):
@@ -87,31 +88,65 @@ def command_line(subject):
     check(not left, f"the home folder keeps {left}")
 
 
+def ways_in(subject):
+    """How `exec` reaches a guest on this backend: the options of launch, and the values of --via."""
+    ways = [] if subject.lacks("vsock") else ["vsock"]
+    if not subject.lacks("network_user"):
+        return ["--network", "restricted"], ["ssh", *ways]
+    if not ways:
+        raise Declined(f"nothing leads into a guest: {subject.lacks('network_user')}, {subject.lacks('vsock')}")
+    return ["--network", "none"], ways
+
+
 def debian_guest(subject):
-    """A real Debian: launched, reached by ssh, told a command, shut down by itself, started again."""
+    """A real Debian: launched, reached by ssh over a port and over vsock, told commands, put into standby and back, shut down
+    by the power button or its agent, cloned."""
     if not subject.options.debian:
         raise Declined("not asked for: --debian")
     subject.need("kernel_boot")
-    if subject.lacks("network_user"):
-        raise Declined(subject.lacks("network_user"))
+    network, ways = ways_in(subject)
     cli = Cli(subject)
+
+    def said(name, *command, via=None):
+        return cli("exec", *(("--via", via) if via else ()), name, "--", *command, seconds=60).stdout.decode().strip()
+
+    def wait(name):
+        cli("wait", name, "--for", "ssh", "--timeout", f"{int(subject.seconds(180))}s", seconds=200)
+
     try:
         try:
             cli.json("launch", subject.options.debian, "--name", NAME, "--backend", subject.id, "--memory", "768M",
-                     "--network", "restricted", "--wait", "running", seconds=180)
+                     *network, "--wait", "running", seconds=180)
         except CommandFailed as failed:
             if failed.error["kind"] in ABSENT:
                 raise Declined(f"the image cannot be had: {failed.error['message']}")
             raise
-        cli("wait", NAME, "--for", "ssh", "--timeout", f"{int(subject.seconds(180))}s", seconds=200)
+        wait(NAME)
         info = cli.info()
         check(info["state"] == "Running", f"launched, and info says {info}")
-        words = cli("exec", NAME, "--", "hostname", seconds=60).stdout.decode().strip()
-        check(words == NAME, f"its hostname is {words!r}")
-        status = cli("exec", NAME, "--", "sh", "-c", "exit 7", seconds=60, check_exit=False).returncode
-        check(status == 7, f"`exit 7` in the guest comes out as {status}")
+        check(bool(info["vsock_cid"]) == ("vsock" in ways), f"ways in are {ways}, and info says {info}")
+        for way in ways:
+            check(said(NAME, "hostname", via=way) == NAME, f"its hostname by {way} is {said(NAME, 'hostname', via=way)!r}")
+            status = cli("exec", "--via", way, NAME, "--", "sh", "-c", "exit 7", seconds=60, check_exit=False).returncode
+            check(status == 7, f"`exit 7` in the guest comes out as {status} by {way}")
+        if not subject.lacks("save") and not subject.lacks("restore"):
+            booted = said(NAME, "cat", "/proc/sys/kernel/random/boot_id")
+            said(NAME, "sudo", "sh", "-c", "echo kept >/run/kept-in-memory")
+            cli("standby", NAME, seconds=180)
+            check(cli.info()["state"] == "Standby", f"put into standby, and info says {cli.info()['state']}")
+            cli("start", NAME, seconds=180)
+            wait(NAME)
+            for way in ways:
+                kept = said(NAME, "cat", "/proc/sys/kernel/random/boot_id", "/run/kept-in-memory", via=way)
+                check(kept.split() == [booted, "kept"], f"back from standby it says {kept} by {way}; it was {booted}")
         cli("stop", NAME, "--timeout", int(subject.seconds(60)), "--no-force", seconds=90)
         check(cli.info()["state"] == "Stopped", f"stopped, and info says {cli.info()['state']}")
+        cli("clone", NAME, "--name", CLONE, "--identity", "seed", seconds=180)
+        cli.json("start", CLONE, "--wait", "running", seconds=180)
+        wait(CLONE)
+        check(said(CLONE, "hostname") == CLONE, f"the clone's hostname is {said(CLONE, 'hostname')!r}")
+        cid = cli.info(CLONE)["vsock_cid"]
+        check(cid == 0 or cid != info["vsock_cid"], "the clone has its source's vsock context id")
     except CommandFailed as failed:
         raise Failure(f"{failed.error}")
     finally:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Stands in for the program cloud-hypervisor, v53: its command line, its API with a state machine behind it, and a guest that
+"""Stands in for the program cloud-hypervisor, v53, or an older one that ANYVISOR_FAKE_VMM_VERSION names: its command line, its API with a state machine behind it, and a guest that
 counts on its console. Faults on demand: ANYVISOR_FAKE_VMM names a JSON file, read at each request (see `fault`).
 
 Every request is checked: method, path, and the body member by member against what the project's description of its API (v53)
@@ -18,7 +18,8 @@ import sys
 import threading
 import time
 
-VERSION = "v53.0"
+VERSION = os.environ.get("ANYVISOR_FAKE_VMM_VERSION", "v53.0")
+MAJOR = int(VERSION[1:].split(".")[0])
 TEXT, NUMBER, FLAG = str, int, bool
 # The members that the plugin may use, from the official description; "!" marks what is required there.
 VM_CONFIG = {
@@ -45,6 +46,15 @@ REQUESTS = {
     "vm.power-button": ("PUT", None), "vm.snapshot": ("PUT", {"destination_url": TEXT}),
     "vm.restore": ("PUT", {"source_url!": TEXT, "prefault": FLAG, "memory_restore_mode": ("Copy", "OnDemand"), "resume": FLAG}),
 }
+
+
+# What came later than v40, by its release notes.
+if MAJOR < 52:
+    del REQUESTS["vm.restore"][1]["memory_restore_mode"], REQUESTS["vm.restore"][1]["resume"]
+if MAJOR < 51:
+    del DISK_CONFIG["image_type"], DISK_CONFIG["backing_files"]
+if MAJOR < 41:
+    del VM_CONFIG["landlock_enable"], VM_CONFIG["landlock_rules"]
 
 
 class Refused(Exception):
@@ -80,7 +90,7 @@ class Vmm:
     def __init__(self, events, no_shutdown):
         self.events, self.no_shutdown = events, no_shutdown
         self.lock = threading.Lock()
-        self.config, self.state, self.count = None, None, 0
+        self.config, self.state, self.count, self.vsock = None, None, 0, None
         threading.Thread(target=self.guest, daemon=True).start()
 
     def tell(self, source, event):
@@ -107,7 +117,10 @@ class Vmm:
         self.state = "Created"
         self.tell("vm", "shutdown")
         if not self.no_shutdown:
-            os._exit(0)
+            lingers = float(os.environ.get("ANYVISOR_FAKE_VMM_LINGERS", "0"))  # it may still answer for a moment
+            if not lingers:
+                os._exit(0)
+            threading.Timer(lingers, os._exit, (0,)).start()
 
     def need(self, *states):
         if self.config is None:
@@ -119,6 +132,23 @@ class Vmm:
         self.need("Created", "Running", "Paused")
         return {"config": self.config, "state": self.state, "memory_actual_size": self.config["memory"]["size"]}
 
+    def open_vsock(self):
+        """Its socket, on which no port of the guest's answers."""
+        if "vsock" not in self.config or self.vsock:
+            return
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            listener.bind(self.config["vsock"]["socket"])
+        except OSError as error:
+            raise Refused(500, "Error from API", "The VM could not boot", f"Error binding to the host-side Unix socket: {error}") from error
+        listener.listen()
+        self.vsock = listener
+
+        def hang_up():
+            while True:
+                listener.accept()[0].close()
+        threading.Thread(target=hang_up, daemon=True).start()
+
     def create(self, config):
         if self.config is not None:
             raise Refused(500, "Error from API", "VM is already created")
@@ -126,6 +156,7 @@ class Vmm:
 
     def boot(self):
         self.need("Created")
+        self.open_vsock()
         self.state, self.count = "Running", 0
         self.tell("vm", "booted")
 
@@ -160,6 +191,7 @@ class Vmm:
             self.count = json.loads((folder / "state.json").read_text())["count"]
         except (OSError, ValueError) as error:
             raise Refused(500, "Error from API", "The VM could not be restored", str(error)) from error
+        self.open_vsock()
         self.state = "Paused"
 
     def answer(self, action, body):
@@ -321,7 +353,8 @@ def main(arguments):
     while arguments:
         name = arguments.pop(0)
         values[name] = arguments.pop(0) if name in ("--api-socket", "--event-monitor", "--seccomp") else True
-    unknown = set(values) - {"--api-socket", "--event-monitor", "--seccomp", "--no-shutdown"}
+    known = {"--api-socket", "--event-monitor", "--seccomp"} | ({"--no-shutdown"} if MAJOR >= 52 else set())
+    unknown = set(values) - known
     if unknown:
         sys.exit(f"error: unexpected argument {unknown}")
     descriptor = {name: int(re.fullmatch(r"fd=(\d+)", values[name])[1]) for name in ("--api-socket", "--event-monitor")}

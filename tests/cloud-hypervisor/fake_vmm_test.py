@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -180,6 +181,40 @@ def memory_that_cannot_be_saved_or_restored():
         machine.wait_for_count(counted + 5)
 
 
+def a_guest_that_powers_off_before_v52():
+    """There that is the VMM's end: told as the guest's doing, by the host, in the record and in `list`, also by one that has adopted
+    it. A VMM that was killed, or fails, has not been powered off by its guest."""
+    for version, lingers in (("v51.0", "0"), ("v40.0", "0.2")):
+        os.environ.update(ANYVISOR_FAKE_VMM_VERSION=version, ANYVISOR_FAKE_VMM_LINGERS=lingers)
+        try:
+            with Faulty() as faulty:
+                check(faulty.subject.report["vmm"]["version"] == version, f"it is {faulty.subject.report['vmm']}")
+                off = {"method": "kernel", "kernel": str(faulty.subject.guests / "poweroff.elf")}
+                with Machine(faulty.subject, boot=off) as machine:
+                    for adopted in (False, True):
+                        machine.create()
+                        if adopted:
+                            machine.kill_host()
+                            machine.attach()
+                        machine.boot()
+                        seen = machine.call("machine.wait", states=["shutdown", "stopped"])
+                        check(seen == {"state": "stopped", "reason": "the guest powered itself off"}, f"{version}, adopted {adopted}: {seen}")
+                        exit_ = machine.record()["exit"]
+                        check(exit_["reason"] == seen["reason"] and exit_["code"] == (-1 if adopted else 0), f"the record says {exit_}")
+                with Machine(faulty.subject) as machine:
+                    machine.start()
+                    os.kill(machine.pid(), signal.SIGKILL)
+                    seen = machine.call("machine.wait", states=["shutdown", "stopped"])
+                    check(seen["state"] == "stopped" and "killed by signal 9" in seen["reason"], f"killed, and is told: {seen}")
+                    machine.create()
+                    faulty.fault("vm.boot", kind="dies")
+                    machine.refusal("machine.boot")
+                    seen = machine.call("machine.wait", states=["stopped"])
+                    check("exit code 1" in seen["reason"], f"it failed, and is told: {seen}")
+        finally:
+            del os.environ["ANYVISOR_FAKE_VMM_VERSION"], os.environ["ANYVISOR_FAKE_VMM_LINGERS"]
+
+
 def doctor(home, **environment):
     """Its findings by subject, and what it prints."""
     command = [STAGE / "bin/anyvisor", "--home", home, "doctor"]
@@ -214,7 +249,7 @@ def kvm_that_runs_no_guests():
                        stdout=subprocess.DEVNULL)
         refused = subprocess.run([*anyvisor, "launch", "tiny", "--backend", "cloud-hypervisor", "--network", "none"], env=environment,
                                  capture_output=True, text=True, check=False)
-        check(refused.returncode and "made up" in refused.stderr, f"launched on a KVM that does not work: {refused}")
+        check("error: cannot launch" in refused.stderr and "made up" in refused.stderr, f"launched on a KVM that does not work: {refused}")
         check(not os.listdir(f"{folder}/broken/instances"), "something is left")
 
     os.environ["ANYVISOR_FAKE_VMM"] = "/nonexistent"
@@ -315,4 +350,4 @@ def a_vmm_that_ends_at_the_start():
 
 if __name__ == "__main__":
     suite.main(conformance_suite, each_fault_in_each_hop, replies_cut_anywhere, memory_that_cannot_be_saved_or_restored, from_the_command_line,
-               kvm_that_runs_no_guests, a_program_that_is_not_installed, a_vmm_that_ends_at_the_start)
+               a_guest_that_powers_off_before_v52, kvm_that_runs_no_guests, a_program_that_is_not_installed, a_vmm_that_ends_at_the_start)

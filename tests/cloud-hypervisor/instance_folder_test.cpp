@@ -14,7 +14,7 @@ namespace {
 
 anyvisor_status refusal_to_connect(const InstanceFolder& folder, std::vector<Descriptor>& connected) {
   try {
-    connected.push_back(folder.connect(api_socket));
+    connected.push_back(folder.connect_at_once(api_socket));
   } catch (const sdk::Failure& failure) {
     return failure.status();
   }

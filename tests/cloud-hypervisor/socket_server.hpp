@@ -18,7 +18,7 @@
 #include <thread>
 #include <vector>
 
-#include "descriptor.hpp"
+#include "instance_folder.hpp"
 
 namespace anyvisor::cloud_hypervisor::test {
 

@@ -55,7 +55,7 @@ TEST(VmConfig, FirmwareTakesTheKernelsPlace) {
 
 TEST(VmConfig, VsockIsReachedThroughTheInstancesFolder) {
   MachineDocument made = machine();
-  made.vsock_cid = 4294967294;
+  made.vsock.cid = 4294967294;
   const std::string config =
       json::render(make_vm_config(made, {}, {abilities_of({53, 0}), false, {}, "/f/vsock.sock"}));
   EXPECT_THAT(config, ::testing::HasSubstr(R"("vsock":{"id":"vsock","cid":4294967294,"socket":"/f/vsock.sock"})"));

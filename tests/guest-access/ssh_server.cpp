@@ -108,7 +108,8 @@ void SshServer::start(const std::string& configuration) {
                     configuration + "\n" +
                     (configuration.find("Subsystem") == std::string::npos ? "Subsystem sftp internal-sftp\n" : ""));
   Command command;
-  command.argv = {sshd, "-D", "-e", "-f", link + "/sshd_config"};
+  configuration_ = link + "/sshd_config";
+  command.argv = {sshd, "-D", "-e", "-f", configuration_};
   const Fd log_file(::open((folder_ + "/sshd.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   command.stderr_fd = log_file.get();
   auto child = spawn(command, "test.sshd");

@@ -26,12 +26,13 @@ class SshServer {
   const SshAccess& access() const { return access_; }
   std::string folder() const { return folder_; }  // for the test's own files; its name has a blank and a quote in it
   std::string log() const;
+  std::string configuration() const { return configuration_; }  // sshd's file
 
  private:
   void write_keys();
   void start(const std::string& configuration);
 
-  std::string folder_, trouble_;
+  std::string folder_, trouble_, configuration_;
   SshAccess access_;
   Child child_;
 };

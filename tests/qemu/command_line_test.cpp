@@ -50,6 +50,23 @@ std::string value(const CommandLine& line, const std::string& option) {
   return found.empty() ? std::string() : found.front();
 }
 
+TEST(CommandLine, HasAVsockDeviceWhereADescriptorForItIs) {
+  MachineDocument document = machine();
+  document.vsock.cid = 77;
+  EXPECT_THAT(values(build_command_line(document, {}, facts()), "-device"), Not(Contains(HasSubstr("vsock"))));
+  LaunchFacts with_vsock = facts();
+  with_vsock.descriptors.vsock = 25;
+  Endpoint tap;
+  tap.id = "net0";
+  tap.mac = "52:54:00:00:00:01";
+  tap.mode = EndpointMode::tap;
+  tap.tap_fd = 26;
+  const CommandLine line = build_command_line(document, {tap}, with_vsock);
+  EXPECT_THAT(values(line, "-device"), Contains("vhost-vsock-pci,id=vsock,guest-cid=77,vhostfd=8,bus=pcie.0,addr=18"));
+  EXPECT_THAT(line.descriptors, Contains(Pair(25, 8)));
+  EXPECT_THAT(line.descriptors, Contains(Pair(26, 9)));
+}
+
 TEST(CommandLine, SaysWhatTheMachineIs) {
   MachineDocument document = machine();
   document.smbios_uuid = "0190a6e0-0000-4000-8000-000000000002";

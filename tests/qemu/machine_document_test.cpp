@@ -78,10 +78,20 @@ TEST(MachineDocument, RefusesWithTheField) {
 TEST(MachineDocument, RefusesWhatTheBackendDoesNotHaveYet) {
   EXPECT_EQ(refusal(with(kernel_boot + R"(,"mounts":[{"id":"m"}])")), Refusal(ANYVISOR_UNSUPPORTED, "/mounts"));
   EXPECT_EQ(refusal(with(kernel_boot + R"(,"devices":[{"id":"g"}])")), Refusal(ANYVISOR_UNSUPPORTED, "/devices"));
-  EXPECT_EQ(refusal(with(kernel_boot + R"(,"vsock":{"cid":3})")), Refusal(ANYVISOR_UNSUPPORTED, "/vsock"));
   EXPECT_EQ(refusal(with(kernel_boot + R"(,"limits":{"disk_io_bps":5})")),
             Refusal(ANYVISOR_UNSUPPORTED, "/limits/disk_io_bps"));
   EXPECT_EQ(parse_machine(with(kernel_boot + R"(,"mounts":[],"devices":[],"limits":{"disk_io_bps":0})")).cpus, 2u);
+}
+
+TEST(MachineDocument, HasAVsockDeviceWhereItMayBe) {
+  EXPECT_EQ(parse_machine(with(kernel_boot)).vsock.cid, 0u);
+  const MachineDocument needed = parse_machine(with(kernel_boot + R"(,"vsock":{"cid":4294967294})"));
+  EXPECT_EQ(needed.vsock.cid, 4294967294u);
+  EXPECT_FALSE(needed.vsock.optional);
+  EXPECT_TRUE(parse_machine(with(kernel_boot + R"(,"vsock":{"cid":3,"optional":true})")).vsock.optional);
+  for (const char* none : {"2", "4294967295", "18446744073709551615"})
+    EXPECT_EQ(refusal(with(kernel_boot + R"(,"vsock":{"cid":)" + none + "}")),
+              Refusal(ANYVISOR_INVALID_ARGUMENT, "/vsock/cid"));
 }
 
 TEST(Endpoints, AreRead) {

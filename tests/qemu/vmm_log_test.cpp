@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "vmm_log.hpp"
-
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include "failed_start.hpp"
+#include "instance_folder.hpp"
 
 namespace anyvisor::qemu {
 namespace {

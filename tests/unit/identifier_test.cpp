@@ -31,6 +31,11 @@ TEST(Identifier, MacsAreLocallyAdministeredUnicast) {
   EXPECT_GT(macs.size(), 990u);
   EXPECT_TRUE(macs.begin()->starts_with("52:54:00:"));
   EXPECT_EQ(macs.begin()->size(), 17u);
+  std::set<std::uint32_t> cids;
+  for (int i = 0; i < 1000; ++i) cids.insert(new_vsock_cid());
+  EXPECT_GT(cids.size(), 990u);
+  EXPECT_GE(*cids.begin(), 3u);
+  EXPECT_LT(*cids.rbegin(), 4294967295u);
 }
 
 TEST(Identifier, NamesAreHostnameLabels) {

@@ -24,6 +24,8 @@ InstanceRecord example() {
   record.has_initrd = true;
   record.command_line = "console=ttyS0 x=\"y\"";
   record.networks = {{"net0", "user-network", "52:54:00:01:02:03", true, {{"udp", "127.0.0.1", 8080, 80}}}};
+  record.vsock_cid = 4294967294;
+  record.ssh_over_vsock = true;
   record.smbios_uuid = new_random_uuid();
   record.hardware = R"({"machine_type":"m-1"})";
   record.last_operation = "start";
@@ -40,7 +42,20 @@ TEST(InstanceRecord, WhatIsWrittenIsRead) {
   EXPECT_EQ(read->networks.at(0).publish.at(0).host_port, 8080);
   EXPECT_EQ(read->memory, 1ULL << 40);
   EXPECT_EQ(read->deleted, record.deleted);
+  EXPECT_EQ(read->vsock_cid, 4294967294u);
+  EXPECT_TRUE(read->ssh_over_vsock);
   EXPECT_EQ(read->last_phases.at(0).duration.count(), 7);
+}
+
+TEST(InstanceRecord, WhatWasWrittenBeforeThereWasVsockHasNone) {
+  InstanceRecord record = example();
+  record.vsock_cid = 0;
+  const std::string text = render(record);
+  EXPECT_EQ(text.find("vsock"), std::string::npos) << text;
+  EXPECT_EQ(parse_instance(text, "instance.json")->vsock_cid, 0u);
+  EXPECT_EQ(vsock_cid_of(R"({"devices":[{"kind":"disk"},{"kind":"vsock","cid":77}]})"), 77u);
+  for (const char* none : {"", "[]", "{}", R"({"devices":[]})", R"({"devices":[{"kind":"nic","cid":7}]})"})
+    EXPECT_EQ(vsock_cid_of(none), 0u) << none;
 }
 
 // A file cut at any byte is damaged, never half an instance.

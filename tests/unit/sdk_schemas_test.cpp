@@ -35,7 +35,7 @@ const Example examples[] = {
        "mounts":[{"id":"m1","source":"/home/me/src","tag":"src","target":"/src","read_only":true}],
        "devices":[{"id":"d1","kind":"vfio","address":"0000:3b:00.1"},{"id":"d2","kind":"mdev","uuid":")" UUID R"("}],
        "limits":{"disk_io_bps":1000000,"network_up_bps":0,"network_down_bps":125000},
-       "config_disk":{"path":"/h/i/seed.iso","format":"raw","label":"cidata"},"vsock":{"cid":7},
+       "config_disk":{"path":"/h/i/seed.iso","format":"raw","label":"cidata"},"vsock":{"cid":7,"optional":true},
        "something_of_a_later_version":[1,2,3]})"},
     {"machine", false, "{}"},
     {"machine", false, "{" MACHINE_HEAD R"("memory":{"size":1073741825},)" KERNEL "}"},

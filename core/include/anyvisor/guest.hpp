@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Work inside a guest: commands, files, and waiting until it is ready. All of it goes over ssh, with the key of the
-// home folder and the guest's host keys as they were made before its first boot.
+// home folder and the guest's host keys as they were made before its first boot, by way of a published port or of the
+// machine's vsock device.
 #pragma once
 
 #include <chrono>
@@ -9,6 +10,13 @@
 #include <vector>
 
 namespace anyvisor {
+
+// The way to a guest's ssh server.
+enum class Via {
+  automatic,  // `network` where a published port leads there, else `vsock`
+  network,    // a port of this machine that leads to port 22 of the guest
+  vsock,      // port 22 of the guest's vsock device: needs no network, and a guest that serves ssh there
+};
 
 // A command to be run in a guest. Descriptors stay the caller's.
 struct ExecRequest {
@@ -22,6 +30,7 @@ struct ExecRequest {
   // command's processes in the guest. What still runs 5 seconds after the first one, or at the second, gets SIGKILL.
   // -1: none.
   int signals_fd = -1;
+  Via via = Via::automatic;
 };
 
 // One end of a copy: a path in the guest of `instance`, or on this machine when that is empty.
@@ -36,11 +45,12 @@ struct CopyRequest {
   bool recursive = false;  // folders with all that is in them
   // A terminal on which the progress is shown meanwhile; -1: none.
   int progress_fd = -1;
+  Via via = Via::automatic;
 };
 
 enum class WaitFor {
   nothing,
-  automatic,   // after a launch: `ssh` where the guest has a login that a port leads to, else `running`
+  automatic,   // after a launch: `ssh` where the guest has a login that is known to be reached, else `running`
   running,     // the machine runs
   ssh,         // a login over ssh works
   cloud_init,  // cloud-init has finished

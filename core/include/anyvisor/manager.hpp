@@ -178,7 +178,8 @@ struct InstanceInfo {
   // Of a clone, what the source's disk was caught in: "stopped", "file-systems-frozen" (by the running guest itself),
   // "crash-consistent" (as after a power cut; the reason says why only that).
   std::string clone_consistency, clone_consistency_reason;
-  std::string user;  // who exec, shell and copy log in as; empty: this guest has no such login
+  std::string user;             // who exec, shell and copy log in as; empty: this guest has no such login
+  std::uint32_t vsock_cid = 0;  // of the vsock device that the machine runs with; 0: it has none, or does not run
   std::vector<EndpointInfo> endpoints;
   std::vector<Phase> last_phases;  // of the last operation
   std::string last_operation;
@@ -324,9 +325,9 @@ class ANYVISOR_API Manager {
   Result<std::string> log(const std::string& instance, LogSource source);
 
   // Runs a command in the guest and returns its exit code: 128 + n when signal n ended it. Errors: those of finding
-  // the instance; invalid_state (it does not run), unsupported (no login in this guest), not_ready (nobody answers
-  // there yet, or refuses the key), unavailable (another host key; no ssh here), backend_failed (the connection ended
-  // meanwhile), cancelled.
+  // the instance; invalid_state (it does not run), unsupported (no login in this guest, no such way to it), not_ready
+  // (nobody answers there yet, or refuses the key), unavailable (another host key; no ssh here), backend_failed (the
+  // connection ended meanwhile), cancelled.
   Result<int> exec(const std::string& instance, const ExecRequest& request, Operation& operation);
   // Files and folders into guests, out of them, or from one guest to another. What a guest calls its files cannot lead
   // out of the destination. Errors: as exec; not_found, invalid_argument (a folder without `recursive`), exhausted.

@@ -35,7 +35,29 @@ bool has_greeting(const std::string& heard) {
   return heard.starts_with(greeting) || heard.find("\n" + std::string(greeting)) != std::string::npos;
 }
 
+Fd begin_tcp(const std::string& address, std::uint16_t port) {
+  addrinfo wanted{}, *found = nullptr;
+  wanted.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  wanted.ai_socktype = SOCK_STREAM;
+  if (::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &wanted, &found) != 0) return {};
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
+  Fd socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return {};
+  if (::connect(socket.get(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) return {};
+  return socket;
+}
+
 }  // namespace
+
+BannerProbe::BannerProbe(std::string address, std::uint16_t port)
+    : connect_([address = std::move(address), port] { return begin_tcp(address, port); }) {}
+
+// A VMM's answer to the question for the port is one line more before the greeting.
+BannerProbe::BannerProbe(VsockRoute route)
+    : connect_([route = std::move(route)] {
+        auto socket = begin_vsock(route);
+        return socket ? std::move(*socket) : Fd();
+      }) {}
 
 std::chrono::milliseconds BannerProbe::share_of_time(int share, std::chrono::milliseconds least,
                                                      std::chrono::milliseconds most) const {
@@ -48,14 +70,8 @@ std::chrono::milliseconds BannerProbe::after_refusal() const {
 }
 
 bool BannerProbe::begin() {
-  addrinfo wanted{}, *found = nullptr;
-  wanted.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  wanted.ai_socktype = SOCK_STREAM;
-  if (::getaddrinfo(address_.c_str(), std::to_string(port_).c_str(), &wanted, &found) != 0) return false;
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
-  Fd socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Fd socket = connect_();
   if (!socket) return false;
-  if (::connect(socket.get(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) return false;
   attempts_.push_back({std::move(socket), {}});
   return true;
 }

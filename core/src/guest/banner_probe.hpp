@@ -5,11 +5,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "anyvisor/result.hpp"
 #include "storage/fd.hpp"
+#include "wire/guest_vsock.hpp"
 
 namespace anyvisor {
 
@@ -19,7 +21,8 @@ namespace anyvisor {
 // for a greeting would spend all its time on those that are dropped before it.
 class BannerProbe {
  public:
-  BannerProbe(std::string address, std::uint16_t port) : address_(std::move(address)), port_(port) {}
+  BannerProbe(std::string address, std::uint16_t port);
+  explicit BannerProbe(VsockRoute route);
 
   // Works for at most `slice`. True: an ssh server has greeted. Errors: cancelled (cancel_fd became readable).
   Result<bool> ask(std::chrono::milliseconds slice, int cancel_fd);
@@ -37,8 +40,7 @@ class BannerProbe {
   bool begin();                      // false: not even a connection
   bool listen_to(Attempt& attempt);  // false: it is over; attempt.heard says what came
 
-  const std::string address_;
-  const std::uint16_t port_;
+  const std::function<Fd()> connect_;  // non-blocking, perhaps still connecting; none: refused at once
   std::vector<Attempt> attempts_;
   const Clock::time_point first_ = Clock::now();
   Clock::time_point next_{};

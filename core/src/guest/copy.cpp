@@ -181,7 +181,7 @@ Result<void> copy(const Workspace& workspace, const CopyRequest& request, Operat
   const auto reach = [&](const std::string& name) -> Result<void> {
     if (name.empty() || accesses.contains(name)) return {};
     ANYVISOR_TRY(auto record, find_instance(workspace, name));
-    ANYVISOR_TRY(auto access, find_ssh_access(workspace, record));
+    ANYVISOR_TRY(auto access, find_ssh_access(workspace, record, request.via));
     accesses.emplace(name, std::move(access));
     return {};
   };

@@ -175,7 +175,7 @@ Result<int> exec_over_ssh(const SshAccess& access, const ExecRequest& request, i
 Result<int> exec(const Workspace& workspace, const std::string& instance, const ExecRequest& request,
                  Operation& operation) {
   ANYVISOR_TRY(auto record, find_instance(workspace, instance));
-  ANYVISOR_TRY(auto access, find_ssh_access(workspace, record));
+  ANYVISOR_TRY(auto access, find_ssh_access(workspace, record, request.via));
   return exec_over_ssh(access, request, operation.cancel_fd);
 }
 

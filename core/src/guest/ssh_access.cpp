@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "guest/remote_command.hpp"
 #include "instance/machine_control.hpp"
 #include "process/process_identity.hpp"
 #include "process/spawn.hpp"
@@ -16,6 +17,7 @@ namespace anyvisor {
 namespace {
 
 constexpr unsigned ssh_port = 22;
+constexpr std::chrono::milliseconds host_patience{10000};
 
 // Where a connection from this machine goes that was published on `host_address`.
 std::string address_to_connect(const std::string& host_address) {
@@ -31,6 +33,30 @@ std::optional<PublishedPort> published_ssh(const ProcessRecord& process) {
     for (const auto& port : endpoint.publish)
       if (port.protocol == "tcp" && port.guest_port == ssh_port && port.host_port != 0) return port;
   return {};
+}
+
+tl::unexpected<Error> no_way(const InstanceRecord& record, const std::string& how, const std::string& why,
+                             std::string hint) {
+  return fail(ErrorKind::unsupported,
+              how + " leads to the ssh server of \"" + record.name + "\"" + (why.empty() ? "" : ": " + why),
+              std::move(hint));
+}
+
+// Its vsock device, which it must have: `running` says so, what it runs with.
+Result<VsockRoute> find_vsock(const Workspace& workspace, const InstanceRecord& record, std::uint32_t running) {
+  Operation quiet;
+  if (running == 0 && record.vsock_cid == 0)
+    return no_way(record, "no vsock", "it was made without a vsock device",
+                  "clone it, or launch another one: machines get one now");
+  ANYVISOR_TRY(auto machine, MachineControl::reach(workspace, record, host_patience));
+  if (running == 0)
+    return no_way(record, "no vsock", machine.reason_against("vsock", quiet),
+                  "once that is mended, stop it and start it again");
+  VsockRoute route;
+  route.cid = running;
+  route.port = ssh_port;
+  ANYVISOR_TRY(route.socket, machine.vsock_socket(quiet));
+  return route;
 }
 
 tl::unexpected<Error> not_running(const InstanceRecord& record, const Observed& observed) {
@@ -53,7 +79,11 @@ bool is_plain_word(std::string_view word) {
 
 }  // namespace
 
-Result<SshAccess> find_ssh_access(const Workspace& workspace, const InstanceRecord& record) {
+std::string SshAccess::place() const {
+  return vsock ? "its vsock port " + std::to_string(vsock->port) : address + " port " + std::to_string(port);
+}
+
+Result<SshAccess> find_ssh_access(const Workspace& workspace, const InstanceRecord& record, Via via) {
   if (record.user.empty())
     return fail(ErrorKind::unsupported,
                 "anyvisor has no login in the guest of \"" + record.name + "\": its image \"" + record.image +
@@ -62,16 +92,23 @@ Result<SshAccess> find_ssh_access(const Workspace& workspace, const InstanceReco
   const Observed observed = observe(workspace, record);
   if (observed.state != State::running) return not_running(record, observed);
   auto process = read_process_record(workspace.home.instance(record.id));
-  const auto port = process ? published_ssh(*process) : std::nullopt;
-  if (!port)
-    return fail(ErrorKind::unsupported, "no port of this machine leads to the ssh server of \"" + record.name + "\"",
-                "launch it with a network, or with --publish 0:22");
+  const auto port = process && via != Via::vsock ? published_ssh(*process) : std::nullopt;
+  const std::uint32_t cid = process ? vsock_cid_of(process->hardware) : 0;
+  if (via != Via::vsock && !port && (via == Via::network || cid == 0))
+    return no_way(record, cid == 0 ? "neither a port of this machine nor vsock" : "no port of this machine", "",
+                  cid == 0 ? "launch it with a network, or with --publish 0:22" : "try --via vsock");
 
   SshAccess access;
   access.instance = record.name;
   access.alias = Home::host_key_alias(record.id);
-  access.address = address_to_connect(port->host_address);
-  access.port = port->host_port;
+  if (port) {
+    access.address = address_to_connect(port->host_address);
+    access.port = port->host_port;
+  } else {
+    ANYVISOR_TRY(access.vsock, find_vsock(workspace, record, cid));
+    access.address = "vsock";
+    access.vsock_dial = workspace.vsock_dial;
+  }
   access.user = record.user;
   access.home = workspace.home.path();
   access.key = workspace.home.ssh_key().substr(access.home.size() + 1);
@@ -90,12 +127,33 @@ Result<SshAccess> find_ssh_access(const Workspace& workspace, const InstanceReco
   return access;
 }
 
+namespace {
+
+// A word of ProxyCommand, which ssh reads for its own % first and then gives to a shell.
+std::string proxy_word(std::string_view word) {
+  std::string text;
+  for (const char c : quote_for_shell(word)) text += c == '%' ? std::string("%%") : std::string(1, c);
+  return text;
+}
+
+std::string route_lines(const SshAccess& access, unsigned connect_limit) {
+  const std::string lines = "  HostName " + access.address + "\n";
+  if (!access.vsock) return lines + "  Port " + std::to_string(access.port) + "\n";
+  const auto& route = *access.vsock;
+  const std::string target =
+      route.socket.empty() ? " cid " + std::to_string(route.cid) : " socket " + proxy_word(route.socket);
+  return lines + "  ProxyCommand " + proxy_word(access.vsock_dial) + " " + std::to_string(connect_limit) + " " +
+         std::to_string(route.port) + target + "\n  ProxyUseFdpass yes\n";
+}
+
+}  // namespace
+
 std::string ssh_config(const std::vector<SshAccess>& accesses, unsigned connect_limit) {
   std::string text;
   for (const auto& access : accesses)
-    text += "Host " + access.alias + "\n  HostName " + access.address + "\n  Port " + std::to_string(access.port) +
-            "\n  User " + access.user + "\n  HostKeyAlias " + access.alias + "\n  UserKnownHostsFile " +
-            access.known_hosts + "\n  IdentityFile " + access.key + "\n";
+    text += "Host " + access.alias + "\n" + route_lines(access, connect_limit) + "  User " + access.user +
+            "\n  HostKeyAlias " + access.alias + "\n  UserKnownHostsFile " + access.known_hosts + "\n  IdentityFile " +
+            access.key + "\n";
   text +=
       "Host *\n"
       // Who answers must be the guest whose keys were made here; nothing is asked, learned or remembered.

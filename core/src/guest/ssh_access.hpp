@@ -4,14 +4,17 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "anyvisor/guest.hpp"
 #include "anyvisor/result.hpp"
 #include "instance/instance_record.hpp"
 #include "instance/workspace.hpp"
 #include "storage/fd.hpp"
+#include "wire/guest_vsock.hpp"
 
 namespace anyvisor {
 
@@ -20,15 +23,19 @@ struct SshAccess {
   std::string alias;     // what ssh calls it: the name of its host keys, and of its block in the configuration
   std::string address;   // on this machine
   std::uint16_t port = 0;
+  std::optional<VsockRoute> vsock;  // goes this way instead, and address and port mean nothing
+  std::string vsock_dial;           // the program that connects there
   std::string user;
   std::string home;         // the home folder; the working folder of ssh
   std::string key;          // relative to `home`, as all names are that ssh gets: nothing in a path can confuse it
   std::string known_hosts;  // relative to `home`
+
+  std::string place() const;  // where its ssh server is, for messages
 };
 
-// Errors: unsupported (its guest has no login for us, or no port leads to it), invalid_state (it does not run),
-// corrupted (its host keys or the home folder's key are missing).
-Result<SshAccess> find_ssh_access(const Workspace& workspace, const InstanceRecord& record);
+// Errors: unsupported (its guest has no login for us, or nothing leads to it that way), invalid_state (it does not
+// run), corrupted (its host keys or the home folder's key are missing); those of asking the plugin-host, for vsock.
+Result<SshAccess> find_ssh_access(const Workspace& workspace, const InstanceRecord& record, Via via);
 
 // The configuration for ssh and scp: one block for each access, then what holds for all. `connect_limit` in seconds.
 std::string ssh_config(const std::vector<SshAccess>& accesses, unsigned connect_limit);

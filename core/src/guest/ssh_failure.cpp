@@ -39,7 +39,7 @@ Error explain_ssh_failure(const SshAccess& access, std::string_view said) {
   const std::string name = "\"" + access.instance + "\"";
   const std::string line = last_line(said);
   const std::string behind = line.empty() ? "" : " (ssh: " + line + ")";
-  const std::string place = access.address + " port " + std::to_string(access.port);
+  const std::string place = access.place();
   if (says(said, {"Host key verification failed", "HOST IDENTIFICATION HAS CHANGED", "host key is known for"}))
     return make(ErrorKind::unavailable,
                 "who answers at " + place + " does not show a host key that the guest of " + name + " was given",
@@ -54,6 +54,12 @@ Error explain_ssh_failure(const SshAccess& access, std::string_view said) {
   if (says(said, {"bad permissions", "Permissions 0", "invalid format", "error in libcrypto"}))
     return make(ErrorKind::corrupted, "ssh does not take the key of this home folder" + behind,
                 "see " + access.home + "/" + access.key + ": mode 0600, and nobody else's");
+  // Of vsock-dial, which itself says nothing.
+  if (says(said, {"did not pass back a connection"}))
+    return make(ErrorKind::not_ready, "nobody answers at vsock port 22 in the guest of " + name + " yet",
+                "it may still be booting: anyvisor wait " + access.instance +
+                    " --for ssh; a guest has to serve ssh there, as the images of debian-images do from Debian 11 on",
+                true);
   if (says(said, {"Connection refused", "Connection timed out", "timed out", "No route to host",
                   "kex_exchange_identification", "banner exchange", "Connection reset by"}))
     return make(ErrorKind::not_ready, "no ssh server answers in the guest of " + name + " yet" + behind,

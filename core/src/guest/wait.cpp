@@ -122,8 +122,8 @@ Result<Captured> Waiting::over_ssh(const SshAccess& access, const std::string& c
 
 Result<void> Waiting::for_ssh() {
   ANYVISOR_CHECK(for_running());
-  ANYVISOR_TRY(const auto access, find_ssh_access(workspace_, record_));
-  BannerProbe probe(access.address, access.port);
+  ANYVISOR_TRY(const auto access, find_ssh_access(workspace_, record_, Via::automatic));
+  BannerProbe probe = access.vsock ? BannerProbe(*access.vsock) : BannerProbe(access.address, access.port);
   for (;;) {
     ANYVISOR_TRY(bool greeted, probe.ask(left(slice), clock_.operation().cancel_fd));
     if (greeted) {
@@ -139,7 +139,7 @@ Result<void> Waiting::for_ssh() {
     }
     const std::string seen = seen_;
     ANYVISOR_CHECK(runs());
-    seen_ = greeted ? seen : "no ssh server answers at " + access.address + ":" + std::to_string(access.port);
+    seen_ = greeted ? seen : "no ssh server answers at " + access.place();
     ANYVISOR_CHECK(check_time("an answer over ssh"));
   }
 }
@@ -148,7 +148,7 @@ Result<WaitResult> Waiting::for_cloud_init() {
   for (;;) {
     ANYVISOR_CHECK(for_ssh());
     clock_.begin("cloud-init");
-    ANYVISOR_TRY(const auto access, find_ssh_access(workspace_, record_));
+    ANYVISOR_TRY(const auto access, find_ssh_access(workspace_, record_, Via::automatic));
     auto answer = over_ssh(access, cloud_init_command, left(24h));
     if (!answer && answer.error().kind != ErrorKind::timeout) return tl::unexpected(std::move(answer).error());
     // ssh's own failure: the guest restarts, perhaps because its user data says so.
@@ -208,8 +208,11 @@ Result<InstanceInfo> wait_after(const Workspace& workspace, const std::string& i
                                 WaitRequest request, PhaseClock& clock) {
   ANYVISOR_TRY(auto record, find_instance(workspace, id));
   // Nothing was asked for in particular: what cannot be waited for is no failure.
-  if (request.condition == WaitFor::automatic)
-    request.condition = find_ssh_access(workspace, record) && find_ssh_program("ssh") ? WaitFor::ssh : WaitFor::running;
+  if (request.condition == WaitFor::automatic) {
+    const Via known = record.ssh_over_vsock ? Via::automatic : Via::network;
+    const bool reached = find_ssh_access(workspace, record, known) && find_ssh_program("ssh");
+    request.condition = reached ? WaitFor::ssh : WaitFor::running;
+  }
   auto waited = wait_for(workspace, id, request, clock);
   clock.close();
   if (!waited) {

@@ -130,6 +130,7 @@ Result<ImageRecord> take_over(const Workspace& workspace, const Brought& brought
   image.firmware = json::string_or(manifest, "firmware");
   image.cloud_init = request.cloud_init || json::bool_or(manifest, "cloud_init", false);
   image.user = request.user.empty() ? json::string_or(manifest, "user") : request.user;
+  image.ssh_over_vsock = json::bool_or(manifest, "ssh_over_vsock", false);
   image.store = brought.store;
   image.key = json::string_or(manifest, "key");
   image.created = now_utc();

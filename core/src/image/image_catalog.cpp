@@ -45,6 +45,7 @@ std::string render(const ImageRecord& image) {
   if (!image.command_line.empty()) json::set(document, document, "command_line", image.command_line);
   if (!image.firmware.empty()) json::set(document, document, "firmware", image.firmware);
   json::set(document, document, "cloud_init", image.cloud_init);
+  if (image.ssh_over_vsock) json::set(document, document, "ssh_over_vsock", true);
   if (!image.user.empty()) json::set(document, document, "user", image.user);
   if (!image.store.empty()) json::set(document, document, "store", image.store);
   if (!image.key.empty()) json::set(document, document, "key", image.key);
@@ -71,6 +72,7 @@ Result<ImageRecord> read_image(const std::string& folder) {
   image.command_line = json::string_or(document, "command_line");
   image.firmware = json::string_or(document, "firmware");
   image.cloud_init = json::bool_or(document, "cloud_init", false);
+  image.ssh_over_vsock = json::bool_or(document, "ssh_over_vsock", false);
   image.user = json::string_or(document, "user");
   image.store = json::string_or(document, "store");
   image.key = json::string_or(document, "key");

@@ -22,6 +22,7 @@ struct ImageRecord {
   std::string firmware;                         // "bios" or "uefi": what the disk is made for; empty: not known
   bool cloud_init = false;                      // the guest runs cloud-init and looks for a NoCloud seed
   std::string user;                             // cloud-init's default user: who logs in over ssh; empty: not known
+  bool ssh_over_vsock = false;                  // an ssh server of the guest's listens on vsock port 22
   std::string store, key;                       // the image store that brought it and its key for this content
 };
 

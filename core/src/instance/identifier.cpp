@@ -84,6 +84,16 @@ std::string new_mac() {
   return text;
 }
 
+std::uint32_t new_vsock_cid() {
+  constexpr std::uint32_t first = 3, last = 0xfffffffe;
+  for (;;) {
+    const auto bytes = random_bytes<4>();
+    std::uint32_t cid = 0;
+    for (const auto byte : bytes) cid = cid << 8 | byte;
+    if (cid >= first && cid <= last) return cid;
+  }
+}
+
 Result<void> check_name(std::string_view name) {
   auto is_alphanumeric = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

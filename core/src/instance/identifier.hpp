@@ -2,6 +2,7 @@
 // Ids, MACs and names: everything that has to be unique.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@ bool is_id(std::string_view text);
 
 // A locally administered unicast MAC, 52:54:00 (the customary prefix of virtual machines) and three random bytes.
 std::string new_mac();
+// A vsock context id that a guest can have, at random: 3 to 2^32 - 2. [any thread]
+std::uint32_t new_vsock_cid();
 
 // A name is a hostname label (RFC 1123): 1 to 63 of [a-z0-9-] in either case, no '-' at an end. Errors:
 // invalid_argument, field "/name".

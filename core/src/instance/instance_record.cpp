@@ -78,6 +78,16 @@ std::vector<EndpointInfo> endpoints_from_json(const json::Value& array) {
   return endpoints;
 }
 
+std::uint32_t vsock_cid_of(const std::string& hardware) {
+  const auto document = json::parse_object(hardware, "hardware");
+  if (!document) return 0;
+  if (const auto* devices = json::array_or_null(*document, "devices"))
+    for (const auto& device : devices->GetArray())
+      if (json::string_or(device, "kind") == "vsock")
+        return static_cast<std::uint32_t>(json::uint_or(device, "cid", 0));
+  return 0;
+}
+
 std::string render(const InstanceRecord& record) {
   auto document = json::make_object();
   auto& root = document;
@@ -102,6 +112,12 @@ std::string render(const InstanceRecord& record) {
   json::set_value(document, root, "boot", std::move(boot));
   json::set_value(document, root, "networks", to_json(record.networks, document));
   if (!record.user.empty()) json::set(document, root, "user", record.user);
+  if (record.vsock_cid != 0) {
+    json::Value vsock(rapidjson::kObjectType);
+    json::set(document, vsock, "cid", std::uint64_t{record.vsock_cid});
+    json::set(document, vsock, "ssh", record.ssh_over_vsock);
+    json::set_value(document, root, "vsock", std::move(vsock));
+  }
   json::set(document, root, "seed", record.has_seed);
   json::Value identity(rapidjson::kObjectType);
   json::set(document, identity, "smbios_uuid", record.smbios_uuid);
@@ -176,6 +192,10 @@ Result<InstanceRecord> parse_instance(std::string_view text, std::string_view wh
                                  json::string_or(item, "mac"), json::bool_or(item, "restrict", false),
                                  ports_from_json(item)});
   record.user = json::string_or(document, "user");
+  if (const auto* vsock = json::object_or_null(document, "vsock")) {
+    record.vsock_cid = static_cast<std::uint32_t>(json::uint_or(*vsock, "cid", 0));
+    record.ssh_over_vsock = json::bool_or(*vsock, "ssh", false);
+  }
   record.has_seed = json::bool_or(document, "seed", false);
   if (const auto* identity = json::object_or_null(document, "identity")) {
     record.smbios_uuid = json::string_or(*identity, "smbios_uuid");

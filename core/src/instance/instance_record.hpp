@@ -32,8 +32,11 @@ struct InstanceRecord {
   bool has_initrd = false;   // files `kernel` and `initrd` in the instance's folder
   std::string command_line;  // {hostname} in it stands for the instance's name
   std::vector<NetworkRecord> networks;
-  std::string user;       // who anyvisor logs in as over ssh; empty: there is no such way into this guest
-  bool has_seed = false;  // file `seed.iso` in the instance's folder: cloud-init's NoCloud data
+  std::string user;  // who anyvisor logs in as over ssh; empty: there is no such way into this guest
+  // vsock context id of its guest, which no other instance of this home has; 0: it is given no vsock device.
+  std::uint32_t vsock_cid = 0;
+  bool ssh_over_vsock = false;  // its image says that an ssh server listens there
+  bool has_seed = false;        // file `seed.iso` in the instance's folder: cloud-init's NoCloud data
   std::string smbios_uuid, vmgenid;
   // Of a clone: the name of its source, how its disk came to be ("overlay", "reflink", "copy"), how it got an identity
   // of its own
@@ -64,5 +67,7 @@ json::Value to_json(const std::vector<PublishedPort>& ports, json::Document& doc
 std::vector<PublishedPort> ports_from_json(const json::Value& endpoint);
 // What the process record says of the endpoints as they are now.
 std::vector<EndpointInfo> endpoints_from_json(const json::Value& array);
+// Of the vsock device among a machine's hardware (JSON), as the process record has it; 0: there is none.
+std::uint32_t vsock_cid_of(const std::string& hardware);
 
 }  // namespace anyvisor

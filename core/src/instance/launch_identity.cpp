@@ -36,6 +36,7 @@ Result<std::optional<GuestIdentity>> choose_identity(const Workspace& workspace,
   ANYVISOR_TRY(GuestIdentity identity, make_identity(record.id, image.user, std::move(key), std::move(user_data)));
   record.user = identity.user;
   record.has_seed = true;
+  record.ssh_over_vsock = image.ssh_over_vsock;
   publish_ssh(record);
   return std::optional<GuestIdentity>(std::move(identity));
 }

@@ -266,6 +266,23 @@ Result<MachineControl::DiskSnapshot> MachineControl::snapshot_disk(const std::st
                       json::string_or(reply, "frozen_reason")};
 }
 
+Result<std::string> MachineControl::vsock_socket(Operation& operation) {
+  ANYVISOR_TRY(auto reply, call("machine.guest_endpoints", json::make_object(), hop_limit, operation));
+  const auto* vsock = json::object_or_null(reply, "vsock");
+  if (!vsock)
+    return fail(ErrorKind::backend_failed,
+                "the backend \"" + record_.backend + "\" does not say how the vsock device is reached");
+  return json::string_or(*vsock, "socket");
+}
+
+std::string MachineControl::reason_against(const char* capability, Operation& operation) {
+  const auto report = this->report(operation);
+  const auto* capabilities = report ? json::object_or_null(*report, "capabilities") : nullptr;
+  const auto* answer = capabilities ? json::object_or_null(*capabilities, capability) : nullptr;
+  if (!answer || json::string_or(*answer, "answer") == "yes") return {};
+  return json::string_or(*answer, "reason");
+}
+
 Result<void> MachineControl::ask_to_power_off(const std::string& method, Operation& operation) {
   auto params = json::make_object();
   json::set(params, params, "method", method);

@@ -69,6 +69,10 @@ class MachineControl {
   // Standby > Paused, with a VMM of its own. `ports`: host ports as they were, taken again where they are free. Returns
   // the hardware as create() does. Errors: corrupted, invalid_state (before the VMM starts), backend_failed.
   Result<std::string> restore(const SavedPlace& place, const std::vector<EndpointInfo>& before, Operation& operation);
+  // The Unix socket on which the VMM serves the guest's vsock ports; empty: this host's kernel serves them.
+  Result<std::string> vsock_socket(Operation& operation);
+  // What the backend's report says of a capability that is not there ("" where it says nothing).
+  std::string reason_against(const char* capability, Operation& operation);
   int host_pid() const { return client_.pid(); }
   // Asks the guest, by its "agent" or by "acpi", the power button; see wait_for_power_off.
   Result<void> ask_to_power_off(const std::string& method, Operation& operation);

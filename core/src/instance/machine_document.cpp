@@ -68,6 +68,12 @@ Result<json::Document> make_machine_document(const Workspace& workspace, const I
     json::set(document, seed, "label", "cidata");
     json::set_value(document, root, "config_disk", std::move(seed));
   }
+  if (record.vsock_cid != 0) {
+    json::Value vsock(rapidjson::kObjectType);
+    json::set(document, vsock, "cid", std::uint64_t{record.vsock_cid});
+    json::set(document, vsock, "optional", true);
+    json::set_value(document, root, "vsock", std::move(vsock));
+  }
 
   json::Value identity(rapidjson::kObjectType);
   json::set(document, identity, "smbios_uuid", record.smbios_uuid);

@@ -61,14 +61,17 @@ Result<LockedInstance> publish_instance(
   ANYVISOR_TRY(const auto coming, read_coming(workspace));
   ANYVISOR_TRY(const auto entries, read_instances(workspace));
   std::set<std::string> taken, deleted, being_made, macs;
+  std::set<std::uint32_t> cids;
   for (const auto& entry : entries)
     if (entry.record) {
       taken.insert(entry.record->name);
       if (!entry.record->deleted.empty()) deleted.insert(entry.record->name);
+      cids.insert(entry.record->vsock_cid);
       for (const auto& network : entry.record->networks) macs.insert(network.mac);
     }
   for (const auto& one : coming) {
     being_made.insert(one.name);
+    cids.insert(one.vsock_cid);
     for (const auto& network : one.networks) macs.insert(network.mac);
   }
   if (record.name.empty())
@@ -79,6 +82,11 @@ Result<LockedInstance> publish_instance(
   for (auto& network : record.networks) do
       network.mac = new_mac();
     while (!macs.insert(network.mac).second);
+  record.vsock_cid = 0;
+  // Who nobody logs in to has no use for one.
+  if (!record.user.empty()) do
+      record.vsock_cid = new_vsock_cid();
+    while (!cids.insert(record.vsock_cid).second);
 
   ANYVISOR_CHECK(staged.write("instance.json", render(record)));
   names.release();

@@ -37,6 +37,7 @@ void describe_process(const ProcessRecord& record, const std::string& home, Inst
     info.exit_signal = record.exit->signal;
   }
   describe_hardware(record.hardware, info);
+  if (info.vmm_pid != 0) info.vsock_cid = vsock_cid_of(record.hardware);
   rapidjson::Document endpoints;
   endpoints.Parse(record.endpoints.data(), record.endpoints.size());
   // The ports of a machine that does not run are nobody's.

@@ -14,6 +14,7 @@ struct Workspace {
   Home home;
   std::string plugin_host;      // the program
   std::string identity_worker;  // the program; need not be there
+  std::string vsock_dial;       // the program
   PluginRegistry plugins;
   DiskStore disks;
 
@@ -21,6 +22,7 @@ struct Workspace {
       : home(std::move(the_home)),
         plugin_host(std::move(host_program)),
         identity_worker(plugin_host.substr(0, plugin_host.rfind('/') + 1) + "identity"),
+        vsock_dial(plugin_host.substr(0, plugin_host.rfind('/') + 1) + "vsock-dial"),
         plugins(home, plugin_host, std::move(plugin_folder)),
         disks(home) {}
   Workspace(const Workspace&) = delete;

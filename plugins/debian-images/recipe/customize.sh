@@ -85,3 +85,42 @@ for name in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
   systemd-pstore.service getty@tty1.service; do
   unit "$name" /dev/null
 done
+
+# ssh over vsock, which needs no network: anyvisor comes in this way where no port is published. Where systemd makes such a
+# unit by itself (from 256 on), this one, of the same name, is in its place. Not before sshd runs and has its keys; without
+# a vsock device nobody connects.
+cat >etc/systemd/system/sshd-vsock.socket <<'UNIT'
+[Unit]
+Description=OpenSSH server on vsock port 22
+Documentation=man:sshd(8)
+DefaultDependencies=no
+After=ssh.service
+Conflicts=shutdown.target
+Before=shutdown.target
+ConditionPathExists=!/etc/ssh/sshd_not_to_be_run
+
+[Socket]
+ListenStream=vsock::22
+Accept=yes
+MaxConnections=64
+
+[Install]
+WantedBy=ssh.service
+UNIT
+cat >etc/systemd/system/sshd-vsock@.service <<'UNIT'
+[Unit]
+Description=OpenSSH server for one connection over vsock
+Documentation=man:sshd(8)
+CollectMode=inactive-or-failed
+
+[Service]
+EnvironmentFile=-/etc/default/ssh
+ExecStart=-/usr/sbin/sshd -i $SSHD_OPTS
+StandardInput=socket
+StandardError=journal
+KillMode=process
+RuntimeDirectory=sshd
+RuntimeDirectoryMode=0755
+RuntimeDirectoryPreserve=yes
+UNIT
+chroot . systemctl enable sshd-vsock.socket

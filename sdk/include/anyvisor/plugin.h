@@ -245,12 +245,16 @@ typedef struct anyvisor_backend_draft1 {
   anyvisor_machine_call detach_device; /* {"id":...}; optional */
   /* {"cpus":N} and/or {"memory":bytes} and/or {"disk":{"id":..,"size":..}} and/or {"limits":{..}}. Optional. */
   anyvisor_machine_call resize;
-  /* Ways into the guest: {"console":{"socket":...},"agent":{"socket":...},"vsock":{"cid":..},"addresses":[..]}. */
+  /* Ways into the guest: {"console":{"socket":...},"agent":{"socket":...},"vsock":{"cid":..,"socket":..},
+   * "addresses":[..]}. vsock's socket, of a VMM that serves it: "CONNECT port" and a newline lead to the guest's port.
+   */
   anyvisor_machine_call guest_endpoints;
   /* [instance-thread] Optional. A descriptor that is readable when on_event() has something to say; -1: none now.
    * The plugin owns it. Asked again after every call on the machine. */
   int32_t (*event_fd)(anyvisor_machine* machine);
-  /* Reads what is there without blocking. Reply {} or {"state":...,"reason":...} as observed. */
+  /* Reads what is there without blocking. Reply {} or {"state":...,"reason":...} as observed. Called once more when the
+   * VMM's process has ended unasked: "stopped" with a reason then says why, where the plugin has heard it (the guest
+   * has powered itself off, and that is the VMM's end). */
   anyvisor_machine_call on_event;
   /* Removes what the backend keeps of a stopped machine elsewhere. Optional. */
   anyvisor_machine_call destroy;

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-namespace anyvisor::cloud_hypervisor {
+namespace anyvisor::sdk {
 
 // Owns one descriptor and closes it. [any thread]
 class Descriptor {
@@ -31,4 +31,4 @@ class Descriptor {
   int fd_ = -1;
 };
 
-}  // namespace anyvisor::cloud_hypervisor
+}  // namespace anyvisor::sdk

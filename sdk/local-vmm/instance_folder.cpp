@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "instance_folder.hpp"
+#include "local-vmm/instance_folder.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -10,12 +10,12 @@
 #include <cerrno>
 #include <cstring>
 
-namespace anyvisor::cloud_hypervisor {
+namespace anyvisor::sdk {
 namespace {
 
-constexpr int waiting_calls = 16;
+constexpr int waiting_clients = 16;
 
-sdk::Failure failed(anyvisor_status status, const std::string& what, int error) {
+Failure failed(anyvisor_status status, const std::string& what, int error) {
   return {status, what + ": " + std::strerror(error)};
 }
 
@@ -24,6 +24,12 @@ sockaddr_un address_of(const std::string& path) {
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof address.sun_path - 1);
   return address;
+}
+
+Descriptor stream_socket(int mode) {
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | mode, 0));
+  if (!socket) throw failed(ANYVISOR_EXHAUSTED, "cannot make a socket", errno);
+  return socket;
 }
 
 }  // namespace
@@ -38,8 +44,7 @@ std::string InstanceFolder::short_path(const std::string& name) const {
 }
 
 Descriptor InstanceFolder::listen(const std::string& name) const {
-  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket) throw failed(ANYVISOR_EXHAUSTED, "cannot make a socket", errno);
+  Descriptor socket = stream_socket(0);
   // Before the bind, so that the file never has a wider mode; Linux takes it over from the descriptor.
   ::fchmod(socket.get(), 0600);
   sockaddr_un address = address_of(short_path(name));
@@ -49,20 +54,26 @@ Descriptor InstanceFolder::listen(const std::string& name) const {
     ::unlinkat(fd(), name.c_str(), 0);
     result = bind();
   }
-  if (result < 0 || ::listen(socket.get(), waiting_calls) < 0)
+  if (result < 0 || ::listen(socket.get(), waiting_clients) < 0)
     throw failed(ANYVISOR_UNAVAILABLE, "cannot listen on " + path_ + "/" + name, errno);
   return socket;
 }
 
 Descriptor InstanceFolder::connect(const std::string& name) const {
-  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket) throw failed(ANYVISOR_EXHAUSTED, "cannot make a socket", errno);
+  Descriptor socket = stream_socket(0);
+  sockaddr_un address = address_of(short_path(name));
+  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0)
+    throw failed(ANYVISOR_UNAVAILABLE, "cannot connect to " + path_ + "/" + name, errno);
+  return socket;
+}
+
+Descriptor InstanceFolder::connect_at_once(const std::string& name) const {
+  Descriptor socket = stream_socket(SOCK_NONBLOCK);
   sockaddr_un address = address_of(short_path(name));
   const int connected = ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
   // Calls that were given up stand in the queue until the VMM looks at them.
   if (connected < 0 && errno == EAGAIN)
-    throw sdk::Failure(ANYVISOR_TIMEOUT,
-                       "Cloud Hypervisor takes no more requests: it has not looked at its API for long")
+    throw Failure(ANYVISOR_TIMEOUT, "the VMM takes no more requests: it has not looked at " + name + " for long")
         .hint("look at logs/vmm.log of the instance, or end it with stop --force")
         .retry();
   if (connected < 0) throw failed(ANYVISOR_UNAVAILABLE, "cannot connect to " + path_ + "/" + name, errno);
@@ -94,4 +105,4 @@ void InstanceFolder::remove(const char* name) const noexcept {
   ::unlinkat(fd(), name, 0);
 }
 
-}  // namespace anyvisor::cloud_hypervisor
+}  // namespace anyvisor::sdk
