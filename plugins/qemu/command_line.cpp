@@ -16,8 +16,8 @@ constexpr int qmp_number = 4;
 constexpr int console_number = 5;
 constexpr int agent_number = 6;
 static_assert(memory_number == agent_number + 1);
-constexpr int vsock_number = 8;
-constexpr int first_tap_number = 9;
+constexpr int first_tap_number = 8;
+constexpr int vsock_number = first_tap_number + int{max_nics};
 
 class Builder {
  public:

@@ -284,24 +284,70 @@ def a_program_that_is_not_installed():
         check(not found["backend cloud-hypervisor"]["optional"] and "!!  backend cloud-hypervisor" in text, f"nothing is installed: {text}")
 
 
-def from_the_command_line():
-    """What the core does over any backend: chosen, launched, put into standby and back, cloned, deleted; the guest counts on."""
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        raise suite.Skip("without /dev/kvm the backend says that it can boot nothing")
-    with tempfile.TemporaryDirectory() as folder:
+class CommandLine:
+    """The command, on a home folder of its own, with the stand-in on PATH."""
+
+    def __init__(self, folder):
+        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            raise suite.Skip("without /dev/kvm the backend says that it can boot nothing")
+        self.folder = folder
         programs = pathlib.Path(folder, "bin")
         programs.mkdir()
         (programs / "cloud-hypervisor").symlink_to(HERE / "fake_vmm.py")
-        environment = dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}", ANYVISOR_FAKE_VMM=f"{folder}/orders")
+        self.environment = dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}", ANYVISOR_FAKE_VMM=f"{folder}/orders")
 
-        def anyvisor(*arguments, fails=None):
-            done = subprocess.run([STAGE / "bin/anyvisor", "--home", f"{folder}/home", *arguments, "--format", "json"],
-                                  env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-            if fails:
-                check(done.returncode and f'"kind":"{fails}"' in done.stderr, f"{arguments}: not {fails}, but {done.stdout} {done.stderr}")
-                return done.stderr
-            check(not done.returncode, f"{arguments}: exit code {done.returncode}: {done.stderr}")
-            return done.stdout
+    def __call__(self, *arguments, fails=None):
+        # Options come first: what stands behind a command for a guest is the guest's.
+        done = subprocess.run([STAGE / "bin/anyvisor", "--home", f"{self.folder}/home", "--format", "json", *arguments],
+                              env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if fails:
+            check(done.returncode and f'"kind":"{fails}"' in done.stderr, f"{arguments}: not {fails}, but {done.stdout} {done.stderr}")
+            return done.stderr
+        check(not done.returncode, f"{arguments}: exit code {done.returncode}: {done.stderr}")
+        return done.stdout
+
+
+def the_way_over_vsock():
+    """Each machine that people log in to gets a context id of its own, a clone too; what does not lead into a guest is said."""
+    with tempfile.TemporaryDirectory() as folder:
+        anyvisor = CommandLine(folder)
+
+        def info(name):
+            return json.loads(anyvisor("info", name))
+
+        kernel = str(STAGE.parent / "guests/tiny.elf")
+        anyvisor("image", "import", "--kernel", kernel, "--name", "plain")
+        anyvisor("image", "import", "--kernel", kernel, "--name", "login", "--cloud-init", "--user", "somebody")
+        how = ("--memory", "32M", "--backend", "cloud-hypervisor", "--network", "none")
+        # Nothing says that this guest serves ssh there: the launch does not wait for it.
+        for image, name in (("plain", "none"), ("login", "one"), ("login", "two")):
+            anyvisor("launch", image, "--name", name, *how)
+        anyvisor("clone", "--identity", "seed", "one", "--name", "three")
+        anyvisor("start", "three")
+        cids = [info(name)["vsock_cid"] for name in ("one", "two", "three")]
+        check(len(set(cids)) == 3 and min(cids) >= 3, f"their context ids are {cids}")
+        anyvisor("standby", "one")
+        check(info("one")["vsock_cid"] == 0, "it has no VMM, and a vsock device")
+        anyvisor("start", "one")
+        check(info("one")["vsock_cid"] == cids[0], f"it had {cids[0]}, and comes back with {info('one')['vsock_cid']}")
+        check(info("none")["vsock_cid"] == 0, "nobody logs in there, and it has vsock")
+        for via in ((), ("--via", "vsock")):
+            said = anyvisor("exec", *via, "one", "true", fails="not_ready")
+            check("vsock port 22" in said and "wait one" in said, f"nobody serves ssh there, and exec says {said}")
+        anyvisor("copy", "--via", "vsock", kernel, "one:", fails="not_ready")
+        check("--via vsock" in anyvisor("exec", "--via", "ssh", "one", "true", fails="unsupported"), "the other way is not named")
+        anyvisor("exec", "--via", "vsock", "none", "true", fails="unsupported")
+        anyvisor("wait", "one", "--timeout", "1", fails="timeout")
+        for name in ("none", "one", "two", "three"):
+            anyvisor("delete", "--force", name)
+        wrong = pathlib.Path(f"{folder}/orders.wrong")
+        check(not wrong.exists(), "requests that are not of the API: " + (wrong.read_text() if wrong.exists() else ""))
+
+
+def from_the_command_line():
+    """What the core does over any backend: chosen, launched, put into standby and back, cloned, deleted; the guest counts on."""
+    with tempfile.TemporaryDirectory() as folder:
+        anyvisor = CommandLine(folder)
 
         def counted():
             numbers = [int(line, 16) for line in next(pathlib.Path(folder, "home/instances").glob("*/logs/console.log")).read_text().split()]
@@ -349,5 +395,5 @@ def a_vmm_that_ends_at_the_start():
 
 
 if __name__ == "__main__":
-    suite.main(conformance_suite, each_fault_in_each_hop, replies_cut_anywhere, memory_that_cannot_be_saved_or_restored, from_the_command_line,
+    suite.main(conformance_suite, each_fault_in_each_hop, replies_cut_anywhere, memory_that_cannot_be_saved_or_restored, from_the_command_line, the_way_over_vsock,
                a_guest_that_powers_off_before_v52, kvm_that_runs_no_guests, a_program_that_is_not_installed, a_vmm_that_ends_at_the_start)

@@ -118,6 +118,12 @@ TEST(Vsock, AGuestThatDoesNotListenIsNotReady) {
   EXPECT_TRUE(refused.code.error().retry);
   EXPECT_NE(refused.code.error().hint.find("--for ssh"), std::string::npos) << refused.code.error().hint;
   EXPECT_EQ(refused.errors, "") << "what is not the command's stands among its words";
+  CopyRequest request;
+  request.sources = {{"", server.configuration()}};
+  request.destination = {"fake", server.folder() + "/there"};
+  const auto copied = copy_over_ssh({{"fake", vmm.access()}}, request, -1);
+  ASSERT_FALSE(copied);
+  EXPECT_EQ(copied.error().kind, ErrorKind::not_ready) << copied.error().message;
 }
 
 TEST(Vsock, TheGreetingIsWaitedFor) {

@@ -62,9 +62,9 @@ TEST(CommandLine, HasAVsockDeviceWhereADescriptorForItIs) {
   tap.mode = EndpointMode::tap;
   tap.tap_fd = 26;
   const CommandLine line = build_command_line(document, {tap}, with_vsock);
-  EXPECT_THAT(values(line, "-device"), Contains("vhost-vsock-pci,id=vsock,guest-cid=77,vhostfd=8,bus=pcie.0,addr=18"));
-  EXPECT_THAT(line.descriptors, Contains(Pair(25, 8)));
-  EXPECT_THAT(line.descriptors, Contains(Pair(26, 9)));
+  EXPECT_THAT(values(line, "-device"), Contains("vhost-vsock-pci,id=vsock,guest-cid=77,vhostfd=16,bus=pcie.0,addr=18"));
+  EXPECT_THAT(line.descriptors, Contains(Pair(25, 16)));
+  EXPECT_THAT(line.descriptors, Contains(Pair(26, 8)));
 }
 
 TEST(CommandLine, SaysWhatTheMachineIs) {

@@ -143,9 +143,9 @@ Result<void> copy_over_ssh(const std::map<std::string, SshAccess>& accesses, con
   ANYVISOR_TRY(auto config, NamelessFile::make(ssh_config(used, connect_limit)));
   const bool to_terminal = request.progress_fd >= 0;
   Command command;
+  // Not -q, which silences ssh's own errors too; progress is drawn on a terminal only.
   command.argv = {"scp", "-s", "-3", "-F", config.path()};
   if (request.recursive) command.argv.emplace_back("-r");
-  if (!to_terminal) command.argv.emplace_back("-q");
   command.argv.emplace_back("--");
   for (const auto& source : request.sources) {
     if (source.path.find('\0') != std::string::npos)

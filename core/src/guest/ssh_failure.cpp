@@ -58,7 +58,7 @@ Error explain_ssh_failure(const SshAccess& access, std::string_view said) {
   if (says(said, {"did not pass back a connection"}))
     return make(ErrorKind::not_ready, "nobody answers at vsock port 22 in the guest of " + name + " yet",
                 "it may still be booting: anyvisor wait " + access.instance +
-                    " --for ssh; a guest has to serve ssh there, as the images of debian-images do from Debian 11 on",
+                    " --for ssh; a guest has to serve ssh there, as the image debian:bookworm does",
                 true);
   if (says(said, {"Connection refused", "Connection timed out", "timed out", "No route to host",
                   "kex_exchange_identification", "banner exchange", "Connection reset by"}))
