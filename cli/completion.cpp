@@ -235,16 +235,18 @@ complete -F _anyvisor anyvisor
 constexpr const char* zsh_script = R"(#compdef anyvisor
 # zsh completion for anyvisor
 _anyvisor() {
-  local line
-  local -a candidates
+  local line entry
+  local -a words_of_their_own beginnings
   while IFS= read -r line; do
     if [[ $line == :files ]]; then
       _files
     else
-      candidates+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+      entry="${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}"
+      if [[ $line == *[=:]$'\t'* ]]; then beginnings+=("$entry"); else words_of_their_own+=("$entry"); fi
     fi
   done < <("${words[1]}" complete "${(@)words[1,CURRENT]}" 2>/dev/null)
-  (( ${#candidates} )) && _describe -t values anyvisor candidates
+  (( ${#words_of_their_own} )) && _describe -t values anyvisor words_of_their_own
+  (( ${#beginnings} )) && _describe -t values anyvisor beginnings -S ''
 }
 _anyvisor "$@"
 )";

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Completion as people have it: an interactive bash on a terminal, keys, and what stands on its line; zsh and fish where they are
-installed. The manual pages as groff takes them. Argument: the stage's folder share."""
+"""Completion as people have it: an interactive bash (and zsh, where it is installed) on a terminal, keys, and what stands on its
+line; fish, where it is installed, is asked by its own command. The manual pages as groff takes them. Argument: the stage's folder share."""
 
 import os
 import pty
@@ -25,9 +25,10 @@ class Terminal:
 
     def __init__(self, argv, home):
         self.master, slave = pty.openpty()
-        environment = {**home.environment(), "TERM": "dumb", "PS1": "$ ", "ANYVISOR_HOME": home.path,
+        environment = {**home.environment(), "TERM": "dumb", "PS1": "$ ", "S": SHARE, "ANYVISOR_HOME": home.path,
                        "PATH": os.path.dirname(home.cli) + ":" + os.environ["PATH"]}
-        self.child = processes.start(argv, env=environment, stdin=slave, stdout=slave, stderr=slave)
+        # In a session of its own: a shell takes the terminal that it is on.
+        self.child = processes.start(["setsid", "-c", *argv], env=environment, stdin=slave, stdout=slave, stderr=slave)
         os.close(slave)
 
     def type(self, keys):
@@ -36,10 +37,10 @@ class Terminal:
     def read_until(self, pattern, limit=10):
         """What came until it matches; fails when it does not."""
         heard, end = "", time.monotonic() + seconds(limit)
-        while not re.search(pattern, heard):
+        while not re.search(pattern, re.sub(r"[^\x08]\x08", "", heard)):  # what was taken back
             check(time.monotonic() < end, f"no {pattern!r} in: {heard!r}")
             if select.select([self.master], [], [], 0.1)[0]:
-                heard += os.read(self.master, 4096).decode(errors="replace")
+                heard += os.read(self.master, 4096).decode(errors="replace").replace("\x07", "")  # its bell
         return heard
 
     def close(self):
@@ -64,34 +65,56 @@ TYPED = [
     ("anyvisor plugins info user-n\t", "anyvisor plugins info user-network "),
     ("anyvisor get --global memory.b\t", "anyvisor get --global memory.backing "),
     ("anyvisor set --global memory.b\tfile", "anyvisor set --global memory.backing=file"),
-    ("anyvisor launch --cloud-init /etc/host\t", "anyvisor launch --cloud-init /etc/host"),
+    ("anyvisor launch --cloud-init /etc/hostn\t", "anyvisor launch --cloud-init /etc/hostname "),
 ]
 
 
-def bash():
+def type_all(argv, begin):
+    """`begin`: the line that loads the completion."""
     with Home() as home:
         filled(home)
-        terminal = Terminal([shutil.which("bash"), "--norc", "--noprofile", "-i"], home)
+        terminal = Terminal(argv, home)
         terminal.read_until(r"\$ ")
-        terminal.type(f"bind 'set bell-style none'; source {SHARE}/bash-completion/completions/anyvisor && echo so''urced\n")
-        terminal.read_until("sourced\r\n.*\\$ ")
+        terminal.type(begin + " && echo so''urced\n")
+        terminal.read_until("sourced\r\n[\\s\\S]*\\$ ")
         for keys, line in TYPED:
             terminal.type(keys)
             terminal.read_until(line)
             terminal.type("\x15\n")  # the line is not run
-            terminal.read_until(r"\n\$ ")
+            terminal.read_until(r"\n[\s\S]*\$ ")
         terminal.close()
 
 
-def scripts_of_other_shells():
-    for shell, file in (("zsh", "zsh/site-functions/_anyvisor"), ("fish", "fish/vendor_completions.d/anyvisor.fish")):
-        path = os.path.join(SHARE, file)
-        check(os.path.getsize(path) > 100, path)
-        if shutil.which(shell):
-            done = subprocess.run([shell, "-n", path], capture_output=True, check=False)
-            check(done.returncode == 0, f"{shell}: {done.stderr}")
-        else:
-            print(f"  {shell} is not installed: its script was not read by it")
+def bash():
+    type_all([shutil.which("bash"), "--norc", "--noprofile", "-i"],
+             "bind 'set bell-style none'; source $S/bash-completion/completions/anyvisor")
+
+
+def zsh():
+    if not shutil.which("zsh"):
+        print("  zsh is not installed: its script was not tried")
+        return
+    type_all([shutil.which("zsh"), "-f", "-i"], "fpath+=($S/zsh/site-functions); autoload -Uz compinit; compinit -u -D")
+
+
+def fish():
+    if not shutil.which("fish"):
+        print("  fish is not installed: its script was not tried")
+        return
+    with Home() as home:
+        filled(home)
+        environment = {**home.environment(), "ANYVISOR_HOME": home.path, "PATH": os.path.dirname(home.cli) + ":" + os.environ["PATH"]}
+
+        def asked(line):
+            script = f"source {SHARE}/fish/vendor_completions.d/anyvisor.fish; complete -C '{line}'"
+            done = subprocess.run(["fish", "-c", script], capture_output=True, text=True, env=environment, check=False)
+            check(done.returncode == 0, f"{line}: {done.stderr}")
+            return [each.split("\t")[0] for each in done.stdout.splitlines()]
+
+        check(asked("anyvisor resta") == ["restart"], "a command")
+        check(asked("anyvisor launch ti") == ["tiny:1"], "an image")
+        check(asked("anyvisor list --format ") == ["csv", "json", "table", "yaml"], "values")
+        check(asked("anyvisor launch --cloud-init /etc/hostn") == ["/etc/hostname"], "a file")
 
 
 def manual_pages():
@@ -109,4 +132,4 @@ def manual_pages():
 
 
 if __name__ == "__main__":
-    suite.main(bash, scripts_of_other_shells, manual_pages)
+    suite.main(bash, zsh, fish, manual_pages)
