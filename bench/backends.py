@@ -65,7 +65,7 @@ def by_curl(program, folder, config):
 
 def ground(stage, folder, name, settings):
     """What machines of one backend stand on, in a folder of its own."""
-    own = pathlib.Path(folder, name)
+    own = pathlib.Path(folder, name[0])  # the paths of sockets below it are short enough then
     own.mkdir()
     options = types.SimpleNamespace(time_factor=5, settings=settings, guest=None, plugin=stage / f"lib/anyvisor/plugins/anyvisor-{name}.so",
                                     plugin_host=stage / "libexec/anyvisor/plugin-host")

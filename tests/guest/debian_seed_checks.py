@@ -123,6 +123,14 @@ def check_private_keys_are_nowhere_else(guest):
     check(found == [os.path.join(guest.folder, "seed.iso")], f"the guest's private key stands in: {found}")
 
 
+def check_ssh_over_vsock(guest):
+    """On vsock port 22 the same server answers, seen from within: this host may have no vsock."""
+    check(guest.says("systemctl is-active sshd-vsock.socket").strip() == "active", "nobody listens on vsock")
+    script = "import socket; s = socket.socket(socket.AF_VSOCK); s.settimeout(30); s.connect((1, 22)); print(s.recv(99).decode())"
+    said = guest.says(f"sudo modprobe vsock_loopback && python3 -c '{script}'")
+    check(said.startswith("SSH-2.0-OpenSSH"), f"on vsock port 22 there is {said!r}")
+
+
 def check_disk(guest):
     size, device = guest.says("df --output=size,source -B1 / | tail -n 1").split()
     check(0.9 * DISK < int(size) <= DISK, f"/ on {device} has {size} bytes, --disk was {DISK}")
@@ -137,4 +145,4 @@ def check_user_data(guest):
         check(file.read().strip() in keys and "of-a-person" in keys, f"authorized_keys: {keys}")
 
 
-ALL = (check_cloud_init_ended_well, check_identity, check_host_keys, check_private_keys_are_nowhere_else, check_disk, check_user_data)
+ALL = (check_cloud_init_ended_well, check_identity, check_host_keys, check_private_keys_are_nowhere_else, check_ssh_over_vsock, check_disk, check_user_data)
