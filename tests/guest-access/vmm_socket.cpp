@@ -81,9 +81,11 @@ void VmmSocket::answer(Fd connection) {
       say("HTTP/1.1 400 Bad Request\n");
       return;
     case VsockGuest::serves_ssh:
+    case VsockGuest::serves_late:
       break;
   }
   say("OK 1073741824\n");
+  if (guest_ == VsockGuest::serves_late) std::this_thread::sleep_for(std::chrono::seconds(6));
   Command command;
   command.argv = {"/usr/sbin/sshd", "-i", "-f", server_.configuration()};
   command.stdin_fd = command.stdout_fd = connection.get();

@@ -11,9 +11,10 @@ namespace anyvisor::test {
 
 enum class VsockGuest {
   serves_ssh,
-  refuses,   // nobody listens: the VMM hangs up
-  silent,    // no driver for the device: no answer ever
-  nonsense,  // no VMM that we know
+  serves_late,  // takes the connection at once, and starts its server 6 s later
+  refuses,      // nobody listens: the VMM hangs up
+  silent,       // no driver for the device: no answer ever
+  nonsense,     // no VMM that we know
 };
 
 // Serves until the object ends. The guest's ssh server is `server`'s, started for each connection as in a guest.

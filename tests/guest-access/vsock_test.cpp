@@ -141,6 +141,23 @@ TEST(Vsock, TheGreetingIsWaitedFor) {
   EXPECT_TRUE(*greeted);
 }
 
+// Each connection costs a slow guest the start of a server: the one that it has taken is waited for.
+TEST(Vsock, AGuestThatIsSlowToGreetIsAskedOnce) {
+  SshServer server;
+  SKIP_WITHOUT(server);
+  VmmSocket vmm(server, VsockGuest::serves_late);
+  BannerProbe probe(vmm.route());
+  for (int i = 0; i < 5; ++i) {
+    const auto greeted = probe.ask(1s, -1);
+    ASSERT_TRUE(greeted);
+    EXPECT_FALSE(*greeted);
+  }
+  const auto greeted = probe.ask(20s, -1);
+  ASSERT_TRUE(greeted);
+  EXPECT_TRUE(*greeted);
+  EXPECT_EQ(vmm.connections(), 1);
+}
+
 TEST(Vsock, NoAnswerAndAWrongOneAreErrors) {
   SshServer server;
   SKIP_WITHOUT(server);

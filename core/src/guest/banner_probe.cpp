@@ -17,6 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+<<<<<<< ours
 // The guest said no: it is there, and soon it may say yes. The longer it has been saying no, the later.
 constexpr auto shortest_refusal = 100ms;
 constexpr auto longest_refusal = 1s;
@@ -26,6 +27,12 @@ constexpr int refusal_share = 200;
 constexpr auto shortest_silence = 500ms;
 constexpr auto longest_silence = 10s;
 constexpr int silence_share = 20;
+=======
+constexpr auto after_refusal = 100ms;  // the guest said no: it is there, and soon it may say yes
+constexpr auto after_silence = 500ms;  // it said nothing: perhaps its network is not up
+constexpr auto attempt_life = 5s;
+constexpr auto arrived_life = 60s;  // it starts a server for this connection alone, and may be slow
+>>>>>>> theirs
 // Fewer than the unauthenticated connections at which sshd begins to turn clients away (MaxStartups 10).
 constexpr std::size_t most_attempts = 6;
 constexpr std::string_view greeting = "SSH-";
@@ -50,13 +57,19 @@ Fd begin_tcp(const std::string& address, std::uint16_t port) {
 }  // namespace
 
 BannerProbe::BannerProbe(std::string address, std::uint16_t port)
-    : connect_([address = std::move(address), port] { return begin_tcp(address, port); }) {}
+    : connect_([address = std::move(address), port] { return begin_tcp(address, port); }),
+      has_arrived_([](int, const std::string&) { return false; }) {}
 
 // A VMM's answer to the question for the port is one line more before the greeting.
 BannerProbe::BannerProbe(VsockRoute route)
-    : connect_([route = std::move(route)] {
+    : connect_([route] {
         auto socket = begin_vsock(route);
         return socket ? std::move(*socket) : Fd();
+      }),
+      has_arrived_([through_vmm = !route.socket.empty()](int socket, const std::string& heard) {
+        sockaddr_storage peer{};
+        socklen_t size = sizeof peer;
+        return through_vmm ? !heard.empty() : ::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
       }) {}
 
 std::chrono::milliseconds BannerProbe::share_of_time(int share, std::chrono::milliseconds least,
@@ -92,6 +105,15 @@ Result<bool> BannerProbe::ask(std::chrono::milliseconds slice, int cancel_fd) {
   const auto end = Clock::now() + slice;
   for (;;) {
     const auto now = Clock::now();
+<<<<<<< ours
+=======
+    const auto arrived = [&](const Attempt& attempt) { return has_arrived_(attempt.socket.get(), attempt.heard); };
+    std::erase_if(attempts_, [&](const Attempt& attempt) {
+      return now - attempt.begun > (arrived(attempt) ? arrived_life : attempt_life);
+    });
+    // Another one would only have the guest start another server.
+    if (std::ranges::any_of(attempts_, arrived)) next_ = now + after_silence;
+>>>>>>> theirs
     if (now >= next_) {
       // The oldest makes room, so that each is kept for as many pauses as there are attempts.
       if (attempts_.size() >= most_attempts) attempts_.erase(attempts_.begin());

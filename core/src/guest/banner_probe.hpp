@@ -41,6 +41,8 @@ class BannerProbe {
   bool listen_to(Attempt& attempt);  // false: it is over; attempt.heard says what came
 
   const std::function<Fd()> connect_;  // non-blocking, perhaps still connecting; none: refused at once
+  // The guest itself has taken the connection, as far as one can tell by what was heard on it.
+  const std::function<bool(int socket, const std::string& heard)> has_arrived_;
   std::vector<Attempt> attempts_;
   const Clock::time_point first_ = Clock::now();
   Clock::time_point next_{};
