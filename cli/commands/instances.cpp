@@ -40,10 +40,9 @@ std::vector<std::string> named_or_all(Session& session, const Arguments& argumen
   if (!names.empty())
     throw UsageError("--all means all instances, and \"" + names.front() + "\" is named besides",
                      "give one of the two");
-  // By their ids: a name may change hands meanwhile.
   std::vector<std::string> all;
   for (const auto& info : value_of(session.manager().list()))
-    if (info.state_error.empty() && fits(info)) all.push_back(info.id);
+    if (info.state_error.empty() && fits(info)) all.push_back(info.name);
   if (all.empty()) session.tell("No instance for which there is anything to do.");
   return all;
 }

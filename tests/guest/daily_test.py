@@ -60,8 +60,8 @@ def several_and_all():
         home.run("start", "--all")
         check(set(states(home).values()) == {"Running"}, f"{states(home)}")
         check(len(home.json("info")["instances"]) == 3, "info of all")
-        home.run("delete", "--all", "--force", "--purge")
-        check(home.list() == [], "delete --all")
+        told = home.run("delete", "--all", "--force", "--purge").out
+        check("Deleted a for good" in told and home.list() == [], f"delete --all: {told}")
         home.check_no_process_left()
 
 
