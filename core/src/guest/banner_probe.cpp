@@ -17,7 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-<<<<<<< ours
 // The guest said no: it is there, and soon it may say yes. The longer it has been saying no, the later.
 constexpr auto shortest_refusal = 100ms;
 constexpr auto longest_refusal = 1s;
@@ -27,12 +26,8 @@ constexpr int refusal_share = 200;
 constexpr auto shortest_silence = 500ms;
 constexpr auto longest_silence = 10s;
 constexpr int silence_share = 20;
-=======
-constexpr auto after_refusal = 100ms;  // the guest said no: it is there, and soon it may say yes
-constexpr auto after_silence = 500ms;  // it said nothing: perhaps its network is not up
-constexpr auto attempt_life = 5s;
-constexpr auto arrived_life = 60s;  // it starts a server for this connection alone, and may be slow
->>>>>>> theirs
+// A connection that the guest has taken: it starts a server for this one alone, and may be slow.
+constexpr auto arrived_life = 60s;
 // Fewer than the unauthenticated connections at which sshd begins to turn clients away (MaxStartups 10).
 constexpr std::size_t most_attempts = 6;
 constexpr std::string_view greeting = "SSH-";
@@ -85,7 +80,7 @@ std::chrono::milliseconds BannerProbe::after_refusal() const {
 bool BannerProbe::begin() {
   Fd socket = connect_();
   if (!socket) return false;
-  attempts_.push_back({std::move(socket), {}});
+  attempts_.push_back({std::move(socket), Clock::now(), {}});
   return true;
 }
 
@@ -105,15 +100,11 @@ Result<bool> BannerProbe::ask(std::chrono::milliseconds slice, int cancel_fd) {
   const auto end = Clock::now() + slice;
   for (;;) {
     const auto now = Clock::now();
-<<<<<<< ours
-=======
     const auto arrived = [&](const Attempt& attempt) { return has_arrived_(attempt.socket.get(), attempt.heard); };
-    std::erase_if(attempts_, [&](const Attempt& attempt) {
-      return now - attempt.begun > (arrived(attempt) ? arrived_life : attempt_life);
-    });
+    std::erase_if(attempts_,
+                  [&](const Attempt& attempt) { return arrived(attempt) && now - attempt.begun > arrived_life; });
     // Another one would only have the guest start another server.
-    if (std::ranges::any_of(attempts_, arrived)) next_ = now + after_silence;
->>>>>>> theirs
+    if (std::ranges::any_of(attempts_, arrived)) next_ = now + shortest_silence;
     if (now >= next_) {
       // The oldest makes room, so that each is kept for as many pauses as there are attempts.
       if (attempts_.size() >= most_attempts) attempts_.erase(attempts_.begin());

@@ -31,6 +31,7 @@ class BannerProbe {
   using Clock = std::chrono::steady_clock;
   struct Attempt {
     Fd socket;
+    Clock::time_point begun;
     std::string heard;
   };
   // The time since it was first asked, divided by `share`, within the bounds.
