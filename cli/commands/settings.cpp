@@ -67,7 +67,10 @@ Changes read_changes(std::span<const std::string> words, const std::string& keys
     const auto equals = text.find('=');
     if (equals == std::string::npos || equals == 0)
       throw UsageError("\"" + text + "\" is not of the form KEY=VALUE", keys);
-    changes.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    const std::string key = text.substr(0, equals);
+    if (std::ranges::find(changes, key, &Changes::value_type::first) != changes.end())
+      throw UsageError("\"" + key + "\" is given twice", "give each KEY once");
+    changes.emplace_back(key, text.substr(equals + 1));
   }
   return changes;
 }

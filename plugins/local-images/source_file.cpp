@@ -29,6 +29,7 @@ Failure system_failure(const std::string& what, int error) {
   if (error == EACCES || error == EPERM || error == EROFS || error == EIO) status = ANYVISOR_UNAVAILABLE;
   if (error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE || error == EFBIG)
     status = ANYVISOR_EXHAUSTED;
+  if (error == ELOOP || error == ENAMETOOLONG) status = ANYVISOR_INVALID_ARGUMENT;
   return {status, what + ": " + std::strerror(error)};
 }
 

@@ -14,6 +14,7 @@
 #include "identity/home_key.hpp"
 #include "instance/collect.hpp"
 #include "instance/identifier.hpp"
+#include "instance/locked_instance.hpp"
 #include "instance/machine_control.hpp"
 #include "instance/operations.hpp"
 #include "instance/pending_seed.hpp"
@@ -282,6 +283,7 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
   recover_unfinished(workspace);
   if (!request.name.empty()) ANYVISOR_CHECK(check_clone_name(workspace, request));
   ANYVISOR_CHECK(check_keep(workspace, request, clock.operation()));
+  ANYVISOR_CHECK(find_instance(workspace, request.source));  // before anything is made that a damaged home keeps
   std::optional<SourceDisk> disk;
   auto build = [&]() -> Result<std::string> {
     std::optional<Prepared> prepared;
@@ -326,6 +328,7 @@ Result<std::string> clone(const Workspace& workspace, const CloneRequest& reques
 Result<void> prepare(const Workspace& workspace, const std::string& instance, PhaseClock& clock) {
   clock.begin("check");
   recover_unfinished(workspace);
+  ANYVISOR_CHECK(find_instance(workspace, instance));  // as in clone
   std::optional<SourceDisk> disk;
   auto run = [&]() -> Result<void> {
     // Published never; where we are killed it tells that disks may be left over.

@@ -64,6 +64,10 @@ tl::unexpected<Error> fail_errno(std::string_view what, int errno_value) {
       return fail(ErrorKind::exhausted, std::move(message), "raise the limit of open files (ulimit -n)");
     case ENOMEM:
       return fail(ErrorKind::exhausted, std::move(message), "free some memory and try again");
+    case EROFS:
+      return fail(ErrorKind::unavailable, std::move(message), "it is on a file system that cannot be written to");
+    case EISDIR:
+      return fail(ErrorKind::corrupted, std::move(message), "a file should be there: move the folder away");
     case EEXIST:
       return fail(ErrorKind::already_exists, std::move(message));
     default:

@@ -91,10 +91,20 @@ Result<std::vector<ImageRecord>> ImageCatalog::list() const {
 }
 
 Result<ImageRecord> ImageCatalog::find(const std::string& wanted) const {
-  ANYVISOR_TRY(auto images, list());
+  ANYVISOR_TRY(auto ids, list_ids(home_.images()));
+  std::vector<ImageRecord> images;
   std::vector<Label> labels;
-  for (const auto& image : images) labels.push_back({image.id, image.name});
-  ANYVISOR_TRY(std::size_t index, look_up(wanted, labels, "image", "see 'anyvisor image list'"));
+  std::string hint = "see 'anyvisor image list'";
+  for (const auto& id : ids) {
+    auto image = read_image(home_.images() + "/" + id);
+    if (image) {
+      labels.push_back({image->id, image->name});
+      images.push_back(std::move(*image));
+    } else if (image.error().kind != ErrorKind::not_found) {
+      hint = "of one image the name cannot be read, and it may be that: " + image.error().message;
+    }
+  }
+  ANYVISOR_TRY(std::size_t index, look_up(wanted, labels, "image", hint));
   return images[index];
 }
 

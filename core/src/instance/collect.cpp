@@ -26,18 +26,20 @@ class References {
   // document may still be the only one that uses some disk.
   Result<void> add_folder(const std::string& folder, bool required) {
     auto instance = read_instance(folder);
-    if (instance) return add(instance->disk);
+    if (instance) return add(instance->disk, required);
     if (instance.error().kind != ErrorKind::not_found) return tl::unexpected(std::move(instance).error());
     auto image = read_image(folder);
-    if (image) return add(image->disk);
+    if (image) return add(image->disk, required);
     if (image.error().kind == ErrorKind::not_found && !required) return {};
     return tl::unexpected(std::move(image).error());
   }
 
-  Result<void> add(const std::string& disk) {
+  // With `required`, every disk of the chain has to be there: a document that names one that is not was altered, and
+  // what it referred to before may stand among those that nothing names now.
+  Result<void> add(const std::string& disk, bool required) {
     for (std::string next = disk; !next.empty() && disks_.insert(next).second;) {
       auto document = workspace_.disks.read(next);
-      if (!document && document.error().kind != ErrorKind::not_found)
+      if (!document && (required || document.error().kind != ErrorKind::not_found))
         return tl::unexpected(std::move(document).error());
       next = document ? document->backing : std::string();
     }
@@ -72,7 +74,7 @@ Result<std::vector<std::string>> useless_prepared(const PreparedStore& store, Re
     auto prepared = references.contains(base) ? store.read(base) : Result<std::optional<Prepared>>(std::nullopt);
     if (!prepared) return tl::unexpected(std::move(prepared).error());
     if (*prepared)
-      ANYVISOR_CHECK(references.add((*prepared)->generalized));
+      ANYVISOR_CHECK(references.add((*prepared)->generalized, false));
     else
       useless.push_back(base);
   }

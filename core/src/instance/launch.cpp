@@ -193,6 +193,11 @@ Result<std::string> launch(const Workspace& workspace, const LaunchRequest& requ
   record.vmgenid = new_random_uuid();
   clock.begin("keys");
   ANYVISOR_TRY(const auto identity, choose_identity(workspace, image, std::move(user_data), record));
+  // What would never come about is refused now, not once the machine runs.
+  if (!identity && (request.wait.condition == WaitFor::ssh || request.wait.condition == WaitFor::cloud_init))
+    return fail(ErrorKind::unsupported,
+                "image \"" + image.name + "\" is not one that cloud-init sets up: no login would ever answer",
+                "leave --wait out, or import the image with 'anyvisor image import FILE --cloud-init'", "/wait");
 
   clock.begin("disk");
   auto build = [&]() -> Result<LockedInstance> {

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "host/host_client.hpp"
 #include "image/image_catalog.hpp"
 #include "instance/collect.hpp"
@@ -56,7 +58,12 @@ Result<InstanceRecord> find_instance(const Workspace& workspace, const std::stri
   ANYVISOR_TRY(auto entries, read_instances(workspace));
   std::vector<Label> labels;
   for (const auto& entry : entries) labels.push_back({entry.id, entry.record ? entry.record->name : std::string()});
-  ANYVISOR_TRY(std::size_t index, look_up(wanted, labels, "instance", "see 'anyvisor list'"));
+  const auto unreadable = std::ranges::count_if(entries, [](const InstanceEntry& entry) { return !entry.record; });
+  std::string hint = "see 'anyvisor list'";
+  if (unreadable > 0)
+    hint += ": of " + std::to_string(unreadable) + (unreadable == 1 ? " instance" : " instances") +
+            " the name cannot be read, and it may be that";
+  ANYVISOR_TRY(std::size_t index, look_up(wanted, labels, "instance", hint));
   return std::move(entries[index].record);
 }
 

@@ -49,7 +49,8 @@ Result<StagedFolder> StagedFolder::make(const Workspace& workspace, const std::s
 Result<void> StagedFolder::write(const std::string& name, std::string_view text) {
   DurableStep step("staging.write");
   ANYVISOR_TRY(Fd fd, create_file(path_ + "/" + name));
-  ANYVISOR_CHECK(write_all(fd.get(), text));
+  if (auto written = write_all(fd.get(), text); !written)
+    return in_context("\"" + path_ + "/" + name + "\"", std::move(written).error());
   begin_writeback(fd.get());
   unflushed_.emplace_back(path_ + "/" + name, std::move(fd));
   return {};

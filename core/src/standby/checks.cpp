@@ -95,6 +95,11 @@ class Checks {
   }
 
   Result<void> check_memory() const {
+    // 0: the backend did not tell.
+    if (manifest_.memory_size != 0 && manifest_.memory_size != record_.memory)
+      return fail(ErrorKind::corrupted, "the saved memory is that of a machine with " +
+                                            std::to_string(manifest_.memory_size) + " bytes, and this one has " +
+                                            std::to_string(record_.memory));
     if (manifest_.durable) return check_file("the saved memory", manifest_.memory_file, manifest_.memory_file_size);
     if (is_kept(manifest_, workspace_.home.path())) return {};
     return fail(ErrorKind::not_found, "the memory was kept by a plugin-host that has ended");

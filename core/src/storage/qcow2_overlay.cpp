@@ -144,7 +144,8 @@ Result<Fd> write_overlay(const std::string& path, const OverlaySpec& spec,
   const std::uint64_t size = (spec.virtual_size + sector - 1) / sector * sector;
   if (size == 0 || size / bytes_per_l1_entry >= most_l1_bytes / 8)
     return fail(ErrorKind::invalid_argument,
-                "a qcow2 disk of " + std::to_string(spec.virtual_size) + " bytes cannot be made");
+                "a qcow2 disk of " + std::to_string(spec.virtual_size) + " bytes cannot be made",
+                "the largest has " + std::to_string(most_l1_bytes / 8 * bytes_per_l1_entry >> 40) + " TiB");
   if (spec.backing_file.empty() || spec.backing_file.size() > longest_backing_name ||
       spec.backing_file.find('/') != std::string::npos)
     return fail(ErrorKind::invalid_argument, "\"" + spec.backing_file + "\" is no name of a backing file");
