@@ -122,7 +122,7 @@ def writes_until_the_end(home, device):
         other.run("restore", "writer")
         check(goes_on(other) and "disk" not in other.console("writer")[before:], f"it does not go on: {other.console('writer')[-200:]!r}")
         other.run("stop", "writer", "--force")
-    home.run("delete", "--purge", "writer")
+    home.run("delete", "--purge", "--force", "writer")
     print("  a guest that writes until it is stopped goes on after the power loss")
 
 
