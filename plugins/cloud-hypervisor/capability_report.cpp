@@ -29,6 +29,13 @@ std::string restore_reason(const Settings& settings, const Abilities& can) {
   return "the RAM is read on demand; copied where the kernel has no userfaultfd for it";
 }
 
+// Ended after its memory was saved, it would change the disk that belongs to that memory; killed, leave it incomplete.
+Answer save_answer(const HostFacts& facts) {
+  if (facts.writes_qcow2)
+    return {"save", no, "Cloud Hypervisor completes a qcow2 disk only as it ends, after the memory has been saved"};
+  return {"save", yes, "the RAM is written to a file as a whole; for the same version of Cloud Hypervisor only"};
+}
+
 std::string disk_reason(const Abilities& can) {
   if (can.relative_backing_names) return {};
   return "a chain of disks needs v53: before, the backing names that anyvisor writes are looked up in the wrong folder";
@@ -46,7 +53,7 @@ std::vector<Answer> answers(const Settings& settings, const HostFacts& facts) {
   const Abilities can = abilities_of(facts.version);
   std::vector<Answer> list{
       {"pause", yes, {}},
-      {"save", yes, "the RAM is written to a file as a whole; for the same version of Cloud Hypervisor only"},
+      save_answer(facts),
       {"restore", yes, restore_reason(settings, can)},
       {"fork", no, later},
       {"snapshot_disk", no, "Cloud Hypervisor cannot switch a disk to an overlay while its guest runs"},

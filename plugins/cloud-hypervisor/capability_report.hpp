@@ -15,6 +15,8 @@ struct HostFacts {
   Version version;
   sdk::KvmAnswer kvm;
   int landlock = 0;  // the kernel's version of it
+  // The machine that is asked about writes to a qcow2 file, which Cloud Hypervisor completes only as it ends.
+  bool writes_qcow2 = false;
 };
 
 // [any thread]

@@ -48,6 +48,12 @@ TEST(CloudHypervisorReport, SaysWhatIsMissing) {
   EXPECT_EQ(answer(make_capability_report({}, host({52, 0})), "disk_chain"), "needs");
 }
 
+TEST(CloudHypervisorReport, AQcow2DiskIsCompleteOnlyOnceTheVmmHasEnded) {
+  HostFacts facts = host({53, 0});
+  facts.writes_qcow2 = true;
+  EXPECT_EQ(answer(make_capability_report({}, facts), "save"), "no");
+}
+
 TEST(CloudHypervisorReport, LandlockKeepsDisksOut) {
   Settings open;
   open.sandbox = false;

@@ -378,6 +378,12 @@ def from_the_command_line():
         counts_on()
         anyvisor("stop", "--force", "one")
         anyvisor("delete", "--purge", "one")
+        # Its disk is a qcow2 overlay: the memory would not fit to it any more once the VMM has ended.
+        anyvisor("image", "import", str(STAGE.parent / "guests/disk.img"), "--kernel", str(STAGE.parent / "guests/tiny.elf"), "--name", "with-disk")
+        anyvisor("launch", "with-disk", "--name", "one", "--memory", "32M", "--backend", "cloud-hypervisor", "--network", "none")
+        check("qcow2" in anyvisor("standby", "one", fails="unsupported"), "the reason is not told")
+        counts_on()
+        anyvisor("delete", "--purge", "--force", "one")
         check(not os.listdir(f"{folder}/home/instances"), "something is left")
         wrong = pathlib.Path(f"{folder}/orders.wrong")
         check(not wrong.exists(), "requests that are not of the API: " + (wrong.read_text() if wrong.exists() else ""))
