@@ -99,8 +99,8 @@ def ways_in(subject):
 
 
 def debian_guest(subject):
-    """A real Debian: launched, reached by ssh over a port and over vsock, told commands, put into standby and back, shut down
-    by the power button or its agent, cloned."""
+    """A real Debian: launched, reached by ssh over a port and over vsock, told commands, shut down by the power button or its
+    agent; with --debian-life also put into standby and back before, and cloned."""
     if not subject.options.debian:
         raise Declined("not asked for: --debian")
     subject.need("kernel_boot")
@@ -141,7 +141,7 @@ def debian_guest(subject):
             check(said(NAME, "hostname", via=way) == NAME, f"its hostname by {way} is {said(NAME, 'hostname', via=way)!r}")
             status = cli("exec", "--via", way, NAME, "--", "sh", "-c", "exit 7", seconds=60, check_exit=False).returncode
             check(status == 7, f"`exit 7` in the guest comes out as {status} by {way}")
-        if not subject.lacks("save") and not subject.lacks("restore"):
+        if subject.options.debian_life and not subject.lacks("save") and not subject.lacks("restore"):
             booted = said(NAME, "cat", "/proc/sys/kernel/random/boot_id")
             said(NAME, "sudo", "sh", "-c", "echo kept >/run/kept-in-memory")
             if falls_asleep():
@@ -152,6 +152,8 @@ def debian_guest(subject):
                 check(kept.split() == [booted, "kept"], f"back from standby it says {kept} by {way}; it was {booted}")
         cli("stop", NAME, "--timeout", int(subject.seconds(60)), "--no-force", seconds=90)
         check(cli.info()["state"] == "Stopped", f"stopped, and info says {cli.info()['state']}")
+        if not subject.options.debian_life:
+            return
         cli("clone", NAME, "--name", CLONE, "--identity", "seed", seconds=180)
         cli.json("start", CLONE, "--wait", "running", seconds=180)
         wait(CLONE)

@@ -10,7 +10,7 @@ status=0
 if [ "${1:-}" = debian ]; then
   export ANYVISOR_DEBIAN_CACHE=/debian
   echo always >/sys/kernel/mm/transparent_hugepage/shmem_enabled # two levels of small pages cost much
-  exec python3 -B tests/cloud-hypervisor/real_vmm_test.py sdk/conformance build/rig --debian --only "debian guest" --report /results/report.json
+  exec python3 -B tests/cloud-hypervisor/real_vmm_test.py sdk/conformance build/rig --debian --debian-life --only "debian guest" --report /results/report.json
 fi
 python3 -B tests/cloud-hypervisor/linux_guest_test.py sdk/conformance build/rig "$@" || status=1
 [ $# != 0 ] || python3 -B tests/cloud-hypervisor/real_vmm_test.py sdk/conformance build/rig --report /results/report.json || status=1

@@ -11,4 +11,4 @@ results=$build/conformance-kvm
 rm -rf "$results"
 cache=${ANYVISOR_DEBIAN_CACHE:-} mount=()
 if [ -n "$cache" ] && compgen -G "$cache/*/manifest.json" >/dev/null; then mount=(--mount "$cache=/debian"); fi
-"$source/tests/guests/rig" --build "$build" --seconds 840 --results "$results" "${mount[@]}" -- tests/conformance/in_the_rig.sh
+"$source/tests/guests/rig" --build "$build" --seconds 1140 --results "$results" "${mount[@]}" -- tests/conformance/in_the_rig.sh
