@@ -23,7 +23,7 @@ class Clones {
     if (!all) return;
     for (const auto& instance : *all) {
       Operation operation;
-      if (instance.cloned_from == source_) (void)manager->remove(instance.id, {true}, operation);
+      if (instance.cloned_from == source_) (void)manager->remove(instance.id, {true, true}, operation);
     }
   }
   Clones(const Clones&) = delete;

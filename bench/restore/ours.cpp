@@ -113,7 +113,7 @@ class Machine {
   }
   void remove() {
     Operation operation;
-    if (manager_) (void)manager_->remove(name, {true}, operation);
+    if (manager_) (void)manager_->remove(name, {true, true}, operation);
   }
   const Place& place_;
   const Size size_;
